@@ -1,0 +1,52 @@
+# Needs Python 3.11 or newer and make; everything else goes into .venv.
+PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,\
+	$(shell command -v $(p) >/dev/null 2>&1 && \
+	$(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test lint format docs oracle clean
+.DEFAULT_GOAL := help
+
+help: ## Show what there is to make.
+	@grep -hE '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | \
+	awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { \
+	echo "rota needs Python 3.11 or newer, and none was found." >&2; \
+	echo "Install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt \
+	-e '.[sandbox,testing,postgres]' --group dev
+	@touch $@
+
+demo: $(READY) ## Watch a whole account move between sandboxes.
+	$(BIN)/rota demo
+
+test: $(READY) ## Run the suite.
+	$(BIN)/pytest -n 2
+
+lint: $(READY) ## Check style, format and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY) ## Put style and format right.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(READY) ## Write the generated pages anew.
+	$(BIN)/python -P -c 'from rota.cli import reference, root; print(end=reference.markdown(root))' > docs/cli.new
+	mv docs/cli.new docs/cli.md
+
+RULES ?= 100000
+oracle: $(READY) ## Hold random rules against two other readings of the RFC (RULES=100000).
+	$(BIN)/python -P tests/oracle_run.py $(RULES)
+
+clean: ## Remove what make, the tests and the demo made.
+	rm -rf $(VENV) build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find core plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +

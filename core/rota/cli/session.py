@@ -1,0 +1,94 @@
+"""What one run of the command line opens: plugins, config, accounts, ledger."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rota import config, crosswalk, plugins
+from rota.clock import Clock, system
+from rota.errors import ConfigError
+from rota.gathering import Pair
+from rota.ledger import Ledger
+from rota.vendor import Account
+
+
+class Session:
+    """
+    Opens what a command asks for, and closes it at the end.
+
+    Args:
+        where: The path of rota.toml; None to look for it.
+        clock: The machine's own unless a demonstration brings one.
+    """
+
+    def __init__(self, where: str | None = None, *, clock: Clock | None = None) -> None:
+        self._where = where
+        self._stack = ExitStack()
+        self._accounts: dict[str, Account] = {}
+        self.clock = clock or system()
+
+    @cached_property
+    def plugins(self) -> plugins.Plugins:
+        """The installed plugins."""
+        return plugins.load()
+
+    @cached_property
+    def config(self) -> config.Config:
+        """The configuration."""
+        path = config.find(Path(self._where) if self._where else None)
+        return config.load(path, self.plugins)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger that the configuration names."""
+        return self._stack.enter_context(
+            Ledger.open(self.config.ledger, clock=self.clock)
+        )
+
+    def account(self, name: str) -> Account:
+        """Return an account, connected once."""
+        if name not in self._accounts:
+            known = self.config.account(name)
+            self._accounts[name] = self._stack.enter_context(
+                plugins.open_account(
+                    known.vendor, known.settings, account=name, clock=self.clock
+                )
+            )
+        return self._accounts[name]
+
+    def pair(self, name: str) -> Pair:
+        """Return a pair with both accounts connected and its crosswalk read."""
+        settings = self.config.pair(name)
+        return Pair(
+            name,
+            source=self.account(settings.source),
+            target=self.account(settings.target),
+            crosswalk=self.crosswalk(name),
+            transforms=[self.plugins.transform(each) for each in settings.transforms],
+            terms=settings.terms,
+        )
+
+    def crosswalk(self, name: str) -> crosswalk.Crosswalk:
+        """Read a pair's crosswalk; an empty one where there is no file yet."""
+        path = self.config.crosswalk(name)
+        try:
+            return crosswalk.parse(path.read_text("utf-8-sig"), str(path))
+        except FileNotFoundError:
+            return crosswalk.Crosswalk()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} can't be read: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()

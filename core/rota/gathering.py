@@ -1,0 +1,270 @@
+"""
+Read both sides of a pair, and what the ledger remembers, into one value.
+
+All reading for a plan happens here; what comes out holds certificates, links and the
+time of reading, and ``planning`` decides on it without another look.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import metadata
+
+import attrs
+
+from . import clock as clocks
+from . import convert, zones
+from .clock import Clock
+from .crosswalk import Crosswalk
+from .ledger import Ledger, PairState
+from .model import Kind, Occurrence, Once, Schedule
+from .planning import Agreement, Before, Change, LinkState, Snapshot, Terms, Witness
+from .vendor import Account, Asked, Entry, Points, Refs, Scope, Transform
+
+
+WITNESS_DAYS = 56
+_BEHIND = dt.timedelta(days=1)
+_AHEAD = dt.timedelta(days=31)
+
+
+class Pair:
+    """
+    Two accounts, and what is agreed between them.
+
+    Args:
+        name: As in the configuration and the ledger.
+        source: The account that is read.
+        target: The account that is written.
+        crosswalk: References of the source told as references of the target.
+        transforms: Applied to each schedule of the source, in order.
+        terms: What is agreed; or its fields as further arguments.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        source: Account,
+        target: Account,
+        crosswalk: Crosswalk | None = None,
+        transforms: Iterable[Transform] = (),
+        terms: Terms | None = None,
+        **loose: object,
+    ) -> None:
+        self.name = name
+        self.source = source
+        self.target = target
+        self.crosswalk = crosswalk or Crosswalk()
+        self.transforms = tuple(transforms)
+        self.terms = terms or convert.structure(loose, Terms, f"pair {name!r}")
+
+    def __repr__(self) -> str:
+        return f"Pair({self.name!r}: {self.source.name} -> {self.target.name})"
+
+    @property
+    def baseline(self) -> str:
+        """Digest of what both sides were read under; a change is a new beginning."""
+        return convert.digest(
+            {
+                "accounts": [self.source.name, self.target.name],
+                "terms": convert.unstructure(self.terms),
+                "transforms": [[t.name, t.version] for t in self.transforms],
+                "rota": metadata.version("rota"),
+                "tzdata": zones.tzdata_version(),
+            }
+        )
+
+
+def gather(pair: Pair, ledger: Ledger, *, clock: Clock | None = None) -> Snapshot:
+    """
+    Read both accounts and the ledger.
+
+    Raises:
+        VendorError: A side can't be read; nothing is decided on half a reading.
+    """
+    clock = clock or clocks.system()
+    state = ledger.pair(pair.name)
+    today = clock.now().date()
+    horizon = dt.timedelta(pair.terms.horizon_days or 60)
+    window = (today - _BEHIND, today + horizon + _AHEAD)
+    source = pair.source.schedules(Scope(window=window))
+    if pair.transforms:
+        source = attrs.evolve(
+            source, items=tuple(_transformed(pair.transforms, s) for s in source.items)
+        )
+    target = pair.target.schedules(Scope(window=window))
+    links = load_links(ledger, state)
+    reread = {
+        **_again(pair.target, _missing(links, target.items, today)),
+        **_again(pair.source, _doubtful(links, source.items)),
+    }
+    return Snapshot(
+        pair=pair.name,
+        terms=pair.terms,
+        now=clock.now(),
+        source=source,
+        target=target,
+        source_capabilities=pair.source.capabilities,
+        target_capabilities=pair.target.capabilities,
+        target_verbs=pair.target.verbs(),
+        crosswalk=pair.crosswalk,
+        entries=directory(pair.target),
+        links=links,
+        reread=reread,
+        waiting=_waiting(ledger, state),
+        unsettled=_unsettled(ledger, state),
+        witness=witness(pair.source, today),
+        before=_before(ledger, state),
+        baseline=pair.baseline,
+    )
+
+
+def load_links(ledger: Ledger, state: PairState) -> tuple[LinkState, ...]:
+    """Return all links of a pair with the images that they name."""
+
+    @cache
+    def agreement(digest: bytes) -> Agreement:
+        return convert.structure_json(_value(ledger, digest), Agreement, "the ledger")
+
+    @cache
+    def image(digest: bytes) -> Schedule:
+        return convert.structure_json(_value(ledger, digest), Schedule, "the ledger")
+
+    return tuple(
+        LinkState(
+            source=link.source,
+            n=link.n,
+            target=link.target,
+            agreed=agreement(link.agreed),
+            seen=image(link.seen),
+            generation=link.generation,
+            handed_over=link.handed_over,
+            last=link.last,
+        )
+        for link in ledger.links(state)
+    )
+
+
+def _value(ledger: Ledger, digest: bytes) -> bytes:
+    from .ledger import Digest
+
+    found = ledger.value(Digest(digest))
+    assert found is not None, "a link names a value that the ledger lost"
+    return found
+
+
+def _transformed(transforms: Iterable[Transform], schedule: Schedule) -> Schedule:
+    for transform in transforms:
+        schedule = transform.apply(schedule)
+    return schedule
+
+
+def _missing(
+    links: Iterable[LinkState], items: Iterable[Schedule], today: dt.date
+) -> list[str]:
+    """Return linked target records that the listing lacks and that still matter."""
+    shown = {item.ref.key for item in items if item.ref}
+    return [
+        link.target
+        for link in links
+        if link.target not in shown
+        and not (
+            isinstance(link.agreed.wanted.timing, Once)
+            and link.agreed.wanted.timing.day < today - _BEHIND
+        )
+    ]
+
+
+def _doubtful(links: Iterable[LinkState], items: Iterable[Schedule]) -> list[str]:
+    """Return linked source records that the listing lacks or shows as ended."""
+    active = {
+        item.ref.key for item in items if item.ref and item.status.value == "active"
+    }
+    return list(
+        dict.fromkeys(link.source for link in links if link.source not in active)
+    )
+
+
+def _again(account: Account, keys: list[str]) -> Mapping[str, Schedule | None]:
+    """Read records by id; None where the account proves that one is gone."""
+    if not keys:
+        return {}
+    ids = {key.partition(":")[2]: key for key in keys}
+    listing = account.schedules(Scope(ids=tuple(ids)))
+    found: dict[str, Schedule | None] = {
+        item.ref.key: item for item in listing.items if item.ref
+    }
+    if listing.certificate.complete:
+        for key in keys:
+            found.setdefault(key, None)
+    return {key: found[key] for key in keys if key in found}
+
+
+def directory(account: Account) -> Mapping[str, Entry]:
+    """Return what references of an account can point at, by ``kind:id``."""
+    if "directory" not in account.verbs():
+        return {}
+    kinds: dict[Kind, None] = {}
+    for field in account.capabilities.fields.values():
+        if isinstance(field, Refs):
+            kinds.update(dict.fromkeys(field.kinds))
+        elif isinstance(field, Points):
+            kinds[Kind.SITE] = None
+    return {
+        entry.ref.key: entry
+        for kind in kinds
+        for entry in account.directory(kind).items
+    }
+
+
+def witness(account: Account, today: dt.date) -> Witness | None:
+    """Read the account's own expansion of what is to come, where it shows one."""
+    ahead = min(account.capabilities.previews, WITNESS_DAYS)
+    if ahead < 2 or "occurrences" not in account.verbs():
+        return None
+    first, last = today + dt.timedelta(2), today + dt.timedelta(ahead)
+    listing = account.occurrences(first, last)
+    if not listing.certificate.complete:
+        return None
+    found: dict[str, list[Occurrence]] = defaultdict(list)
+    for item in listing.items:
+        if item.schedule is not None and first <= item.day <= last:
+            found[item.schedule.key].append(item)
+    return Witness(
+        first=first,
+        last=last,
+        by_schedule={key: tuple(items) for key, items in found.items()},
+    )
+
+
+def _waiting(ledger: Ledger, state: PairState) -> frozenset[tuple[str, dt.date, str]]:
+    found = set()
+    for due in ledger.due(state):
+        change = convert.structure_json(due.change, Change, "the ledger")
+        found.add((due.source, due.day, convert.digest(change.after)))
+    return frozenset(found)
+
+
+def _unsettled(ledger: Ledger, state: PairState) -> frozenset[tuple[str, int]]:
+    found = set()
+    for intent in ledger.open_intents(state):
+        change = convert.structure_json(intent.change, Change, "the ledger")
+        found.add((change.source.key, change.n))
+    return frozenset(found)
+
+
+def _before(ledger: Ledger, state: PairState) -> Before:
+    def asked(side: str) -> Asked | None:
+        body = ledger.identity(state, side)
+        return convert.structure_json(body, Asked, "the ledger") if body else None
+
+    return Before(
+        source_rows=ledger.records(state, "source"),
+        target_rows=ledger.records(state, "target"),
+        source_asked=asked("source"),
+        target_asked=asked("target"),
+        baseline=state.baseline,
+    )

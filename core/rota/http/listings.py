@@ -1,0 +1,222 @@
+"""Reading pages to the end, and the certificate of what came."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
+
+import attrs
+
+from rota.errors import BadAnswer, RotaError
+from rota.model import Json
+from rota.vendor import Asked, Broken, Certificate, Completeness, Listing, Scope
+
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class Page:
+    """
+    One page as it came.
+
+    Args:
+        declared: The total that the vendor declares beside it, if it does.
+    """
+
+    rows: tuple[Json, ...]
+    declared: int | None = None
+
+
+@attrs.frozen
+class _Pages:
+    """Pages that can be read from the start as often as asked."""
+
+    read: Callable[[], Iterator[Page]]
+
+    def __iter__(self) -> Iterator[Page]:
+        return self.read()
+
+
+def offset_pages(fetch: Callable[[int, int], Page], *, limit: int) -> Iterable[Page]:
+    """
+    Page by offset and limit, until the declared total or, without one, a short page.
+
+    Args:
+        fetch: From offset and limit to a page.
+    """
+
+    def read() -> Iterator[Page]:
+        offset, before = 0, tuple[Json, ...]()
+        while True:
+            page = fetch(offset, limit)
+            yield page
+            offset += len(page.rows)
+            if not page.rows or (
+                offset >= page.declared
+                if page.declared is not None
+                else len(page.rows) < limit
+            ):
+                return
+            before = _advance(before, page)
+
+    return _Pages(read)
+
+
+def numbered_pages(
+    fetch: Callable[[int], Page], *, per_page: int, first: int = 1
+) -> Iterable[Page]:
+    """
+    Page by number, until a page that is not full.
+
+    Args:
+        fetch: From a page's number to the page.
+    """
+
+    def read() -> Iterator[Page]:
+        number, before = first, tuple[Json, ...]()
+        while True:
+            page = fetch(number)
+            yield page
+            if len(page.rows) < per_page:
+                return
+            number += 1
+            before = _advance(before, page)
+
+    return _Pages(read)
+
+
+def counted_pages(count: Callable[[], int], pages: Iterable[Page]) -> Iterable[Page]:
+    """Put the vendor's separate count, asked before and after, around the pages."""
+
+    def read() -> Iterator[Page]:
+        yield Page(rows=(), declared=count())
+        yield from pages
+        yield Page(rows=(), declared=count())
+
+    return read() if isinstance(pages, Iterator) else _Pages(read)
+
+
+def _advance(before: tuple[Json, ...], page: Page) -> tuple[Json, ...]:
+    if page.rows == before:
+        raise BadAnswer("the same page came twice: the vendor does not turn pages")
+    return page.rows
+
+
+def listing(
+    pages: Iterable[Page],
+    *,
+    account: str,
+    scope: Scope,
+    asked: Asked,
+    rests_on: Completeness,
+    parse: Callable[[Json], T],
+    key: Callable[[Json], str],
+    read_at: dt.datetime | Callable[[], dt.datetime],
+    filters: tuple[str, ...] = (),
+) -> Listing[T]:
+    """
+    Read pages to the end and certify what came; the only issuer for HTTP accounts.
+
+    Where the count does not tally, the set may have changed under the reading: it is
+    read once more from the start before the certificate says that it is incomplete.
+
+    Args:
+        pages: From ``offset_pages``, ``numbered_pages`` or ``counted_pages``.
+        parse: From a row to a record; what it raises makes the row a ``Broken``.
+        key: From a row to its id; what it raises makes the row a ``Broken`` too.
+        read_at: When the reading ended, or what tells it then.
+        filters: What the vendor was asked to leave out, for the certificate.
+
+    Raises:
+        VendorError: A page did not come; there is no listing without all of them.
+    """
+    reading = _Reading.of(pages, key, rests_on)
+    if reading.problems and not isinstance(pages, Iterator):
+        reading = _Reading.of(pages, key, rests_on)
+    items: list[T] = []
+    broken = list(reading.broken)
+    for identifier, row in reading.rows.items():
+        try:
+            items.append(parse(row))
+        except Exception as error:  # a row's trouble, whatever it is, stays its own
+            broken.append(Broken(id=identifier, why=_why(error)))
+    errors = list(reading.problems)
+    if broken:
+        named = ", ".join(one.id for one in broken[:5])
+        more = f" and {len(broken) - 5} more" if len(broken) > 5 else ""
+        errors.append(f"{len(broken)} rows could not be read: {named}{more}")
+    return Listing(
+        items=tuple(items),
+        broken=tuple(broken),
+        certificate=Certificate(
+            account=account,
+            scope=scope,
+            filters=filters,
+            pages=reading.pages,
+            rows=len(reading.rows),
+            declared=reading.declared,
+            rests_on=rests_on,
+            read_at=read_at() if callable(read_at) else read_at,
+            asked=asked,
+            errors=tuple(errors),
+        ),
+    )
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, RotaError):
+        return error.message
+    return f"{type(error).__name__}: {error}"
+
+
+@attrs.frozen(kw_only=True)
+class _Reading:
+    """One pass over all pages."""
+
+    rows: Mapping[str, Json]
+    pages: int
+    declared: int | None
+    broken: tuple[Broken, ...]
+    problems: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, pages: Iterable[Page], key: Callable[[Json], str], rests_on: Completeness
+    ) -> _Reading:
+        rows: dict[str, Json] = {}
+        broken: list[Broken] = []
+        declared: list[int | None] = []
+        came = turned = 0
+        for page in pages:
+            declared.append(page.declared)
+            turned += bool(page.rows)
+            for row in page.rows:
+                came += 1
+                try:
+                    rows[key(row)] = row
+                except Exception as error:  # as with parse
+                    why = f"it has no id ({_why(error)})"
+                    broken.append(Broken(id=f"row {came}", why=why))
+        first, last = (declared[0], declared[-1]) if declared else (None, None)
+        distinct = len(rows) + len(broken)
+        problems = []
+        if first != last:
+            problems.append(f"the total went from {first} to {last} while reading")
+        elif first is not None and distinct != first:
+            problems.append(f"{distinct} distinct rows, and {first} were declared")
+        elif first is None and distinct != came:
+            problems.append(f"{came - distinct} rows came twice")
+        if first is None and rests_on in (
+            Completeness.DECLARED_TOTAL,
+            Completeness.COUNTED_TWICE,
+        ):
+            problems.append("the vendor declared no total")
+        return cls(
+            rows=rows,
+            pages=max(turned, 1),
+            declared=last,
+            broken=tuple(broken),
+            problems=tuple(problems),
+        )

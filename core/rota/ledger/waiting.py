@@ -1,0 +1,197 @@
+"""What waits for a day, for a person, or for the next call."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from .tables import Part
+from .values import (
+    Acceptance,
+    Conflict,
+    Due,
+    PairState,
+    json_or_none,
+    micros,
+    moment,
+    moment_or_none,
+)
+
+
+_SPENT_KEPT = dt.timedelta(days=8)
+
+
+class Waiting(Part):
+    """Due pieces, conflicts, the calls of an account, and what was accepted."""
+
+    def put_due(
+        self,
+        pair: PairState,
+        source: str,
+        n: int,
+        day: dt.date,
+        change: bytes,
+        *,
+        plan: str,
+    ) -> None:
+        """
+        Put down a piece to be made on a later day, or replace one that waits.
+
+        A settled one stays settled as long as the change is the same.
+        """
+        with self._database.transaction():
+            self._database.execute(
+                "INSERT INTO due (pair, source, n, day, change, plan)"
+                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (pair, source, n, day)"
+                " DO UPDATE SET change = excluded.change, plan = excluded.plan,"
+                " settled = NULL, how = NULL"
+                " WHERE due.settled IS NULL OR due.change <> excluded.change",
+                (pair.id, source, n, day.toordinal(), change.decode(), plan),
+            )
+
+    def due(
+        self, pair: PairState, until: dt.date | None = None, *, settled: bool = False
+    ) -> tuple[Due, ...]:
+        """Return what waits (or is settled), by day, up to and including a day."""
+        null = "IS NOT NULL" if settled else "IS NULL"
+        last = dt.date.max if until is None else until
+        rows = self._database.query(
+            "SELECT source, n, day, change, plan, settled, how FROM due"
+            f" WHERE pair = ? AND day <= ? AND settled {null} ORDER BY day, source, n",
+            (pair.id, last.toordinal()),
+        )
+        return tuple(
+            Due(
+                source=row[0],
+                n=row[1],
+                day=dt.date.fromordinal(row[2]),
+                change=row[3].encode(),
+                plan=row[4],
+                settled=moment_or_none(row[5]),
+                how=row[6],
+            )
+            for row in rows
+        )
+
+    def settle_due(
+        self, pair: PairState, source: str, n: int, day: dt.date, how: str
+    ) -> None:
+        """Note that a due piece was made or dropped; the first word counts."""
+        with self._database.transaction():
+            self._database.execute(
+                "UPDATE due SET settled = ?, how = ? WHERE pair = ? AND source = ?"
+                " AND n = ? AND day = ? AND settled IS NULL",
+                (self._now(), how, pair.id, source, n, day.toordinal()),
+            )
+
+    def put_conflict(
+        self,
+        pair: PairState,
+        source: str,
+        field: str,
+        *,
+        base: bytes | None,
+        ours: bytes | None,
+        theirs: bytes | None,
+    ) -> int:
+        """Park a conflict and return its number; one that is open is brought up to date."""
+        texts = tuple(side and side.decode() for side in (base, ours, theirs))
+        with self._database.transaction():
+            rows = self._database.query(
+                "SELECT id FROM conflict WHERE pair = ? AND source = ? AND field = ?"
+                " AND settled IS NULL",
+                (pair.id, source, field),
+            )
+            if rows:
+                number = int(rows[0][0])
+                self._database.execute(
+                    "UPDATE conflict SET base = ?, ours = ?, theirs = ? WHERE id = ?",
+                    (*texts, number),
+                )
+            else:
+                number = self._next("conflict")
+                self._database.execute(
+                    "INSERT INTO conflict (id, pair, source, field, base, ours, theirs,"
+                    " since) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (number, pair.id, source, field, *texts, self._now()),
+                )
+        return number
+
+    def conflicts(
+        self, pair: PairState, *, settled: bool = False
+    ) -> tuple[Conflict, ...]:
+        """Return the conflicts that wait (or are settled), oldest first."""
+        null = "IS NOT NULL" if settled else "IS NULL"
+        rows = self._database.query(
+            "SELECT id, source, field, base, ours, theirs, since, settled, how, who"
+            f" FROM conflict WHERE pair = ? AND settled {null} ORDER BY id",
+            (pair.id,),
+        )
+        return tuple(
+            Conflict(
+                id=row[0],
+                source=row[1],
+                field=row[2],
+                base=json_or_none(row[3]),
+                ours=json_or_none(row[4]),
+                theirs=json_or_none(row[5]),
+                since=moment(row[6]),
+                settled=moment_or_none(row[7]),
+                how=row[8],
+                who=row[9],
+            )
+            for row in rows
+        )
+
+    def settle_conflict(self, number: int, how: str, who: str) -> None:
+        """Note how and by whom a conflict was settled; the first word counts."""
+        with self._database.transaction():
+            self._database.execute(
+                "UPDATE conflict SET settled = ?, how = ?, who = ?"
+                " WHERE id = ? AND settled IS NULL",
+                (self._now(), how, who, number),
+            )
+
+    def spend(self, account: str, calls: int) -> None:
+        """Book calls to an account; those older than eight days are forgotten."""
+        now = self._now()
+        kept = micros(self._clock.now() - _SPENT_KEPT)
+        with self._database.transaction():
+            self._database.execute(
+                "DELETE FROM spent WHERE account = ? AND at < ?", (account, kept)
+            )
+            self._database.execute(
+                "INSERT INTO spent (account, at, calls) VALUES (?, ?, ?)"
+                " ON CONFLICT (account, at)"
+                " DO UPDATE SET calls = spent.calls + excluded.calls",
+                (account, now, calls),
+            )
+
+    def spent(self, account: str, since: dt.datetime) -> int:
+        """Return how many calls to an account were booked after a moment."""
+        rows = self._database.query(
+            "SELECT coalesce(sum(calls), 0) FROM spent WHERE account = ? AND at > ?",
+            (account, micros(since)),
+        )
+        return int(rows[0][0])
+
+    def accept(self, plan: str, what: str, count: int, who: str) -> None:
+        """Remember that somebody accepted so many changes of a kind in a plan."""
+        with self._database.transaction():
+            self._database.execute(
+                "INSERT INTO accepted (id, plan, what, count, who, at)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (self._next("accepted"), plan, what, count, who, self._now()),
+            )
+
+    def accepted(self, plan: str) -> tuple[Acceptance, ...]:
+        """Return what was accepted in a plan, oldest first."""
+        rows = self._database.query(
+            "SELECT plan, what, count, who, at FROM accepted WHERE plan = ? ORDER BY id",
+            (plan,),
+        )
+        return tuple(
+            Acceptance(
+                plan=row[0], what=row[1], count=row[2], who=row[3], at=moment(row[4])
+            )
+            for row in rows
+        )

@@ -1,0 +1,75 @@
+"""
+Decide: from a snapshot of both sides to a plan that can be read, saved and refused.
+
+Nothing here reads a clock, a network or a disk. A plan is an ordered tuple of
+changes, each with its reason, its losses, its proof and what it would take to take it
+back; and it refuses by itself what would be unsafe.
+"""
+
+from __future__ import annotations
+
+from .deciding import plan
+from .hours import Hours, local_day, next_hours
+from .plans import (
+    FORMAT,
+    Absent,
+    Act,
+    By,
+    Change,
+    CutOver,
+    Due,
+    Ended,
+    Evidence,
+    Halt,
+    HaltKind,
+    Never,
+    Note,
+    Plan,
+    Refusal,
+    Side,
+    TakesBack,
+    Undo,
+)
+from .snapshots import Agreement, Before, LinkState, Snapshot, Witness
+from .telling import selected
+from .terms import Cap, Caps, Marking, Native, OpenEnded, Terms, Texts, Unmapped
+
+
+__all__ = [
+    "FORMAT",
+    "Absent",
+    "Act",
+    "Agreement",
+    "Before",
+    "By",
+    "Cap",
+    "Caps",
+    "Change",
+    "CutOver",
+    "Due",
+    "Ended",
+    "Evidence",
+    "Halt",
+    "HaltKind",
+    "Hours",
+    "LinkState",
+    "Marking",
+    "Native",
+    "Never",
+    "Note",
+    "OpenEnded",
+    "Plan",
+    "Refusal",
+    "Side",
+    "Snapshot",
+    "TakesBack",
+    "Terms",
+    "Texts",
+    "Undo",
+    "Unmapped",
+    "Witness",
+    "local_day",
+    "next_hours",
+    "plan",
+    "selected",
+]

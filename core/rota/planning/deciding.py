@@ -1,0 +1,563 @@
+"""Decide what to do at the target, link by link."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import count
+
+import attrs
+
+from rota import convert
+from rota.days import DaySet
+from rota.merging import FieldDiff, merge
+from rota.model import (
+    Once,
+    Recurring,
+    Ref,
+    Schedule,
+    ScheduleStatus,
+    Window,
+)
+from rota.translation import (
+    Fidelity,
+    expand,
+)
+from rota.vendor import (
+    Holds,
+    Listing,
+    Mark,
+    Removal,
+    make_mark,
+)
+
+from .hours import local_day, next_hours
+from .matching import match
+from .plans import (
+    Absent,
+    Act,
+    By,
+    Change,
+    Ended,
+    Evidence,
+    Never,
+    Note,
+    Plan,
+    Refusal,
+    Side,
+    TakesBack,
+)
+from .safety import halts
+from .snapshots import Agreement, LinkState, Snapshot
+from .telling import Telling, Told, Wanted, selected
+from .terms import Marking
+
+
+def plan(seen: Snapshot) -> Plan:
+    """Decide what to do at the target so that it says what the source says."""
+    return _Planning(seen).done()
+
+
+class _Planning:
+    """The state of one decision."""
+
+    def __init__(self, seen: Snapshot) -> None:
+        self.seen = seen
+        self.terms = seen.terms
+        self.can = seen.target_capabilities
+        self.target_name = seen.target.certificate.account
+        self.account_zone = seen.target.certificate.asked.zone
+        self.hours = next_hours(seen.now, self.can.generation, self.account_zone)
+        self.changes: list[Change] = []
+        self.conflicts: list[Change] = []
+        self.refusals: list[Refusal] = []
+        self.waiting: list[Change] = []
+        self.notes: list[Note] = []
+        self.fidelities: dict[str, Fidelity] = {}
+        self.equal = 0
+        self.target = {item.ref.key: item for item in seen.target.items if item.ref}
+        self.bearers: dict[str, list[Schedule]] = defaultdict(list)
+        for item in seen.target.items:
+            if item.mark:
+                self.bearers[item.mark].append(item)
+        self.links: dict[str, list[LinkState]] = defaultdict(list)
+        for link in seen.links:
+            self.links[link.source].append(link)
+        self.linked = {link.target for link in seen.links}
+        self.telling = Telling(seen, self.hours)
+
+    def done(self) -> Plan:
+        seen = self.seen
+        schedules = 0
+        for schedule in sorted(seen.source.items, key=_by_id):
+            if schedule.ref is None or not selected(schedule, self.terms):
+                continue
+            if schedule.mark and not self.terms.relay:
+                self.notes.append(
+                    Note(
+                        about=str(schedule.ref),
+                        text=f"was written by rota ({schedule.mark}); "
+                        "it is no source without relay = true",
+                    )
+                )
+                continue
+            schedules += 1
+            self._schedule(schedule)
+        self._absent()
+        for broken in (*seen.source.broken, *seen.target.broken):
+            self.notes.append(
+                Note(about=broken.id, text=f"could not be read: {broken.why}")
+            )
+        self._certificates()
+        changes = tuple(sorted(self.changes, key=_order))
+        return Plan(
+            pair=seen.pair,
+            source=_side(seen.source),
+            target=_side(seen.target),
+            made_at=seen.now,
+            day=local_day(seen.now, self.account_zone),
+            baseline=seen.baseline,
+            changes=changes,
+            refusals=tuple(self.refusals),
+            conflicts=tuple(self.conflicts),
+            halts=halts(seen, changes),
+            notes=tuple(dict.fromkeys(self.notes)),
+            waiting=tuple(self.waiting),
+            equal=self.equal,
+            schedules=schedules,
+            fidelities=self.fidelities,
+        )
+
+    # -------------------------------------------------------------- one source schedule
+
+    def _schedule(self, schedule: Schedule) -> None:
+        assert schedule.ref is not None
+        links = self.links.pop(schedule.ref.key, [])
+        unsettled = {
+            n for source, n in self.seen.unsettled if source == schedule.ref.key
+        }
+        if unsettled:
+            self.notes.append(
+                Note(
+                    about=str(schedule.ref),
+                    text="its last write has no known outcome; it waits until that "
+                    "is settled (rota apply looks first, rota runs shows it)",
+                )
+            )
+            return
+        match schedule.status:
+            case ScheduleStatus.ACTIVE:
+                self._active(schedule, links)
+            case ScheduleStatus.INACTIVE | ScheduleStatus.ENDED:
+                again = self.seen.reread.get(schedule.ref.key)
+                if links and (again is None or again.status is not schedule.status):
+                    self.notes.append(
+                        Note(
+                            about=str(schedule.ref),
+                            text=f"the listing says it is {schedule.status}, and "
+                            "reading it by id does not; its records are left alone",
+                        )
+                    )
+                    return
+                how = f"the source record is {schedule.status}"
+                for link in links:
+                    self._retire(link, Ended(source=schedule.ref, how=how), how)
+            case ScheduleStatus.UNKNOWN:
+                self._refuse(
+                    schedule,
+                    f"its status {schedule.status_text!r} is not known",
+                )
+
+    def _refuse(
+        self, schedule: Schedule, *why: str, wants: Fidelity | None = None
+    ) -> None:
+        assert schedule.ref is not None
+        self.refusals.append(
+            Refusal(
+                source=schedule.ref, title=schedule.task.title, why=why, wants=wants
+            )
+        )
+
+    def _active(self, schedule: Schedule, links: list[LinkState]) -> None:
+        assert schedule.ref is not None
+        told = self.telling.tell(schedule)
+        if isinstance(told, Refusal):
+            self.refusals.append(told)
+            return
+        if told.wanted:
+            self.fidelities[schedule.ref.key] = told.fidelity
+        pairs, fresh, idle = match(told.wanted, links, self.hours.first_day)
+        for link, wanted in pairs:
+            self._linked(told, link, wanted)
+        used = {link.n for link in links}
+        numbers = (n for n in count() if n not in used)
+        for wanted, n in zip(fresh, numbers, strict=False):
+            self._create(told, n, wanted)
+        for link in idle:
+            self._idle(schedule, link)
+
+    # --------------------------------------------------------------------- its changes
+
+    def _holds(self, record: Schedule) -> Holds:
+        holds = self.can.holds(record.timing)
+        assert holds is not None
+        return holds
+
+    def _mark(
+        self, source: Ref, n: int, generation: int, record: Schedule
+    ) -> Mark | None:
+        if self.terms.mark is Marking.NONE or self._holds(record).mark is None:
+            return None
+        return make_mark(source, self.target_name, n, generation)
+
+    def _create(self, told: Told, n: int, wanted: Wanted, generation: int = 0) -> None:
+        piece, record = wanted
+        schedule = told.schedule
+        assert schedule.ref is not None
+        mark = self._mark(schedule.ref, n, generation, record)
+        never = self._holds(record).removal is Removal.NEVER
+        first = self.hours.first_day
+        change = Change(
+            act=Act.CREATE,
+            source=schedule.ref,
+            n=n,
+            title=record.task.title,
+            reason="not at the target yet",
+            losses=told.losses,
+            proof=told.proof,
+            fidelity=piece.fidelity,
+            generation=generation,
+            mark=mark,
+            after=record,
+            first_day=max(piece.first, first)
+            if isinstance(record.timing, Recurring)
+            else piece.first,
+            last_day=piece.last,
+            takes_back=Never(why="the target can't delete or change it")
+            if never
+            else By(how="removing the record"),
+            calls=2,
+            not_before=self.hours.not_before,
+            not_after=self.hours.not_after,
+            agreed=Agreement(source=schedule, wanted=record),
+        )
+        bearers = self.bearers.get(mark, []) if mark else []
+        if (
+            len(bearers) == 1
+            and bearers[0].ref
+            and bearers[0].ref.key not in self.linked
+        ):
+            found = bearers[0]
+            self.changes.append(
+                attrs.evolve(
+                    change,
+                    act=Act.ADOPT,
+                    target=found.ref,
+                    before=found,
+                    precondition=convert.digest(found),
+                    reason="a record with this piece's mark is there already",
+                    calls=1,
+                )
+            )
+        elif bearers:
+            self.notes.append(
+                Note(
+                    about=str(schedule.ref),
+                    text=f"{len(bearers)} records at the target bear {mark}; "
+                    "nothing is made, adopted or deleted until a person decides",
+                )
+            )
+        elif piece.make_on and piece.first > first:
+            later = attrs.evolve(
+                change,
+                act=Act.DEFER,
+                reason=f"must first act on {piece.first}, and the record can't say so",
+                announced=True,
+                calls=0,
+                not_before=None,
+                not_after=None,
+            )
+            key = (schedule.ref.key, piece.first, convert.digest(record))
+            (self.waiting if key in self.seen.waiting else self.changes).append(later)
+        else:
+            self.changes.append(change)
+
+    def _linked(self, told: Told, link: LinkState, wanted: Wanted) -> None:
+        piece, record = wanted
+        schedule = told.schedule
+        now = self._present(link)
+        if now is None:
+            self._gone(told, link, wanted)
+            return
+        if not self._ours(link, now):
+            return
+        first = self.hours.first_day
+        merged = merge(link.agreed.wanted, record, link.seen, now, first)
+        for diff in merged.drift:
+            self.notes.append(
+                Note(
+                    about=link.target,
+                    text=f"{diff.field} was changed at the target: "
+                    f"{diff.before} -> {diff.after}; kept",
+                )
+            )
+        if merged.conflicts:
+            self.conflicts.append(self._update(told, link, now, now, merged.conflicts))
+        if not merged.send:
+            self.equal += 1
+            return
+        change = self._update(told, link, now, merged.result, merged.send)
+        agreed = Agreement(
+            source=schedule,
+            wanted=_without(record, link.agreed.wanted, merged.conflicts),
+        )
+        self.changes.append(attrs.evolve(change, agreed=agreed, last_day=piece.last))
+
+    def _update(
+        self,
+        told: Told,
+        link: LinkState,
+        now: Schedule,
+        after: Schedule,
+        diff: tuple[FieldDiff, ...],
+    ) -> Change:
+        schedule = told.schedule
+        assert schedule.ref is not None
+        holds = self._holds(after)
+        can = holds.updates and "update" in self.seen.target_verbs
+        return Change(
+            act=Act.UPDATE if can else Act.HAND_OVER,
+            source=schedule.ref,
+            n=link.n,
+            target=now.ref,
+            title=now.task.title,
+            before=now,
+            after=after,
+            diff=diff,
+            losses=told.losses,
+            proof=told.proof,
+            generation=link.generation,
+            mark=now.mark,
+            reason="the source changed"
+            if can
+            else "the source changed, and the target can't change what is written",
+            takes_back=By(how="writing the record as it was")
+            if can
+            else Never(why="it is done by hand"),
+            precondition=convert.digest(now),
+            calls=3 if can else 0,
+            first_day=self.hours.first_day,
+            not_before=self.hours.not_before if can else None,
+            not_after=self.hours.not_after if can else None,
+            agreed=Agreement(source=schedule, wanted=after),
+        )
+
+    def _present(self, link: LinkState) -> Schedule | None:
+        return self.target.get(link.target) or self.seen.reread.get(link.target)
+
+    def _ours(self, link: LinkState, now: Schedule) -> bool:
+        """Ours is what the link claims and, where it can be held, the mark too."""
+        holds = self.can.holds(now.timing)
+        if link.seen.mark is None or holds is None or holds.mark is None:
+            return True
+        if now.mark == link.seen.mark:
+            return True
+        self.notes.append(
+            Note(
+                about=link.target,
+                text="it lost the mark that rota gave it, so it is no longer touched; "
+                "put the mark back, or settle it with rota resolve",
+            )
+        )
+        return False
+
+    def _gone(self, told: Told, link: LinkState, wanted: Wanted) -> None:
+        """Decide about a linked record that the target no longer shows."""
+        if link.target not in self.seen.reread:
+            self.notes.append(
+                Note(
+                    about=link.target,
+                    text="it was not in the listing, and nothing proves that it is "
+                    "gone; left alone",
+                )
+            )
+            return
+        if link.handed_over:
+            self._create(told, link.n, wanted, link.generation + 1)
+            return
+        self.notes.append(
+            Note(
+                about=link.target,
+                text=f"{link.seen.task.title!r} was removed at the target; it is not "
+                "made again (rota resolve can)",
+            )
+        )
+
+    def _idle(self, schedule: Schedule, link: LinkState) -> None:
+        """Decide about a link that no wanted piece claims."""
+        assert schedule.ref is not None
+        timing = link.agreed.wanted.timing
+        if isinstance(timing, Once):
+            if timing.day < self.hours.first_day or timing.day < local_day(
+                self.seen.now, link.agreed.wanted.zone_name or self.account_zone
+            ):
+                self.equal += 1
+                return
+            window = timing.window
+            zone = link.agreed.wanted.zone_name
+            if isinstance(window, Window) and zone is not None:
+                spans = expand(timing, zone, timing.day, timing.day)
+                if (
+                    spans
+                    and isinstance(spans[0], tuple)
+                    and spans[0][0] <= self.seen.now
+                ):
+                    self.equal += 1
+                    return
+        how = (
+            "the source no longer has this day"
+            if isinstance(timing, Once)
+            else ("the source no longer has this part")
+        )
+        self._retire(link, Ended(source=schedule.ref, how=how), how)
+
+    def _retire(self, link: LinkState, evidence: Evidence, reason: str) -> None:
+        now = self._present(link)
+        if now is None:
+            return
+        timing = link.agreed.wanted.timing
+        if isinstance(
+            timing, Once
+        ) and timing.day < self.hours.first_day - dt.timedelta(1):
+            self.equal += 1
+            return
+        if now.status is not ScheduleStatus.ACTIVE or _over(now, self.hours.first_day):
+            self.equal += 1
+            return
+        if not self._ours(link, now):
+            return
+        source = Ref.parse(self.seen.source.certificate.account, link.source)
+        holds = self._holds(now)
+        can = holds.removal is not Removal.NEVER and "remove" in self.seen.target_verbs
+        if not can and link.handed_over:
+            self.equal += 1
+            return
+        back: Mapping[Removal, TakesBack] = {
+            Removal.DELETES: By(how="a new record with the same fields, a new id"),
+            Removal.ENDS: By(how="taking the last day away"),
+            Removal.STOPS: By(how="making it active again"),
+            Removal.NEVER: Never(why="it is done by hand"),
+        }
+        self.changes.append(
+            Change(
+                act=Act.RETIRE if can else Act.HAND_OVER,
+                source=source,
+                n=link.n,
+                target=now.ref,
+                title=now.task.title,
+                before=now,
+                reason=reason if can else f"{reason}, and the target can't remove it",
+                evidence=evidence,
+                takes_back=back[holds.removal],
+                generation=link.generation,
+                mark=now.mark,
+                precondition=convert.digest(now),
+                calls=2 if can else 0,
+                first_day=self.hours.first_day,
+                not_before=self.hours.not_before if can else None,
+                not_after=self.hours.not_after if can else None,
+                agreed=link.agreed,
+            )
+        )
+
+    def _absent(self) -> None:
+        """Decide about links whose source record was not in the listing."""
+        certificate = self.seen.source.certificate
+        for source, links in sorted(self.links.items()):
+            ref = Ref.parse(certificate.account, source)
+            gone = source in self.seen.reread and self.seen.reread[source] is None
+            if not gone or not certificate.covers(ref):
+                self.notes.append(
+                    Note(
+                        about=str(ref),
+                        text="it was not in the source's listing, and nothing proves "
+                        "that it is gone; its records are left alone",
+                    )
+                )
+                continue
+            for link in links:
+                now = self._present(link)
+                holds = self.can.holds(now.timing) if now else None
+                if holds is not None and holds.removal is Removal.DELETES:
+                    self.notes.append(
+                        Note(
+                            about=link.target,
+                            text=f"{ref} is gone from the source; absence alone deletes "
+                            "nothing, so end it there or settle it with rota resolve",
+                        )
+                    )
+                    continue
+                self._retire(
+                    link,
+                    Absent(certificate=certificate, ref=ref),
+                    "the source record is gone",
+                )
+
+    def _certificates(self) -> None:
+        for listing, side in (
+            (self.seen.source, "source"),
+            (self.seen.target, "target"),
+        ):
+            for error in listing.certificate.errors:
+                self.notes.append(
+                    Note(
+                        about=listing.certificate.account,
+                        text=f"the {side}'s listing is not complete, so absence from it "
+                        f"means nothing: {error}",
+                    )
+                )
+
+
+def _side(listing: Listing[Schedule]) -> Side:
+    certificate = listing.certificate
+    return Side(
+        account=certificate.account,
+        rows=len(listing.items),
+        asked=certificate.asked,
+        complete=certificate.complete,
+    )
+
+
+def _without(
+    record: Schedule, agreed: Schedule, conflicts: Iterable[FieldDiff]
+) -> Schedule:
+    """Keep the old agreement for fields that wait in the inbox."""
+    for diff in conflicts:
+        if diff.field == "timing":
+            record = attrs.evolve(record, timing=agreed.timing, zone=agreed.zone)
+        elif diff.field == "status":
+            record = attrs.evolve(record, status=agreed.status)
+        else:
+            task = attrs.evolve(
+                record.task, **{diff.field: getattr(agreed.task, diff.field)}
+            )
+            record = attrs.evolve(record, task=task)
+    return record
+
+
+def _over(record: Schedule, first: dt.date) -> bool:
+    """Tell whether a recurring record makes nothing from a day on."""
+    return isinstance(record.timing, Recurring) and not any(
+        line.days.dayset() & DaySet.span(first, None) for line in record.timing.lines
+    )
+
+
+def _order(change: Change) -> tuple[int, str, int]:
+    order = list(Act)
+    return order.index(change.act), f"{change.source.id:>20}", change.n
+
+
+def _by_id(schedule: Schedule) -> tuple[int, str]:
+    identifier = schedule.ref.id if schedule.ref else ""
+    return len(identifier), identifier

@@ -1,0 +1,62 @@
+"""Which wanted piece continues which link."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+
+from rota.merging import same_timing
+from rota.model import (
+    Once,
+    Recurring,
+    Schedule,
+)
+
+from .snapshots import LinkState
+from .telling import Wanted
+
+
+# ---------------------------------------------------------------------------- matching
+
+
+def match(
+    wanted: Sequence[Wanted], links: list[LinkState], first: dt.date
+) -> tuple[list[tuple[LinkState, Wanted]], list[Wanted], list[LinkState]]:
+    """
+    Give each wanted piece the link that it continues.
+
+    Equal ones first, a dated one by its date, then the same kind of timing with the
+    most alike windows; what is left is to be made, or to go.
+    """
+    left, free = list(wanted), sorted(links, key=lambda link: link.n)
+    pairs: list[tuple[LinkState, Wanted]] = []
+
+    def take(test: Callable[[Schedule, Schedule], bool]) -> None:
+        for item in list(left):
+            for link in free:
+                if test(link.agreed.wanted, item[1]):
+                    pairs.append((link, item))
+                    left.remove(item)
+                    free.remove(link)
+                    break
+
+    take(
+        lambda was, now: (
+            was.task.title == now.task.title
+            and same_timing(was.timing, now.timing, first)
+        )
+    )
+    take(lambda was, now: same_timing(was.timing, now.timing, first))
+    take(
+        lambda was, now: (
+            isinstance(was.timing, Once)
+            and isinstance(now.timing, Once)
+            and was.timing.day == now.timing.day
+        )
+    )
+    take(
+        lambda was, now: (
+            isinstance(was.timing, Recurring) and isinstance(now.timing, Recurring)
+        )
+    )
+    return pairs, left, free

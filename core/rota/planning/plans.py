@@ -1,0 +1,276 @@
+"""A plan and its changes, as values."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeAlias
+
+import attrs
+
+from rota import convert
+from rota.merging import FieldDiff
+from rota.model import (
+    Ref,
+    Schedule,
+)
+from rota.translation import (
+    Fidelity,
+    Loss,
+    Proof,
+)
+from rota.vendor import (
+    Asked,
+    Certificate,
+)
+
+from .snapshots import Agreement
+
+
+FORMAT = 1
+
+
+# ------------------------------------------------------------------------------- plans
+
+
+class Act(StrEnum):
+    """What a change does."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    RETIRE = "retire"
+    ADOPT = "adopt"
+    DEFER = "defer"
+    HAND_OVER = "hand over"
+
+
+@attrs.frozen(kw_only=True)
+class Absent:
+    """The source record is gone, and a complete listing that covers it says so."""
+
+    certificate: Certificate
+    ref: Ref
+
+    def __attrs_post_init__(self) -> None:
+        if not self.certificate.covers(self.ref):
+            raise ValueError(f"{self.ref} is not covered by the certificate")
+
+
+@attrs.frozen(kw_only=True)
+class Ended:
+    """The source record was read, and has ended or is inactive."""
+
+    source: Ref
+    how: str
+
+
+@attrs.frozen(kw_only=True)
+class Due:
+    """A piece of the plan has come to its last day."""
+
+    day: dt.date
+
+
+@attrs.frozen(kw_only=True)
+class Undo:
+    """A person takes a run back."""
+
+    run: int
+
+
+@attrs.frozen(kw_only=True)
+class CutOver:
+    """The source ends on an agreed day."""
+
+    day: dt.date
+
+
+Evidence: TypeAlias = Absent | Ended | Due | Undo | CutOver
+
+
+@attrs.frozen(kw_only=True)
+class By:
+    """A change can be taken back by this."""
+
+    how: str
+
+
+@attrs.frozen(kw_only=True)
+class Never:
+    """A change can't be taken back, and why."""
+
+    why: str
+
+
+TakesBack: TypeAlias = By | Never
+
+
+@attrs.frozen(kw_only=True)
+class Change:
+    """
+    One thing to do at the target.
+
+    Args:
+        source: The schedule it is about.
+        n: The piece's number among the source's pieces.
+        target: The record; None for one that is still to be made.
+        before: The record as it was read, for changes of an existing one.
+        after: The record as it is to be; None where it is to go.
+        precondition: Digest of ``before``; the change is skipped when it moved.
+        calls: What it costs at the target.
+        first_day: The first day on which it acts.
+        not_before: Aware; earliest moment at which it may be written.
+        not_after: Aware; latest moment.
+        agreed: What both sides will have agreed on once it is done.
+    """
+
+    act: Act
+    source: Ref
+    n: int
+    title: str
+    reason: str
+    target: Ref | None = None
+    before: Schedule | None = None
+    after: Schedule | None = None
+    diff: tuple[FieldDiff, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    proof: Proof | None = None
+    fidelity: Fidelity = Fidelity.EXACT
+    mark: str | None = None
+    generation: int = 0
+    evidence: Evidence | None = None
+    takes_back: TakesBack | None = None
+    precondition: str | None = None
+    calls: int = 0
+    first_day: dt.date
+    last_day: dt.date | None = None
+    not_before: dt.datetime | None = None
+    not_after: dt.datetime | None = None
+    announced: bool = False
+    agreed: Agreement | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Refusal:
+    """
+    A source schedule that does not go over, and the way out.
+
+    Args:
+        wants: The fidelity that would admit it, where one would.
+    """
+
+    source: Ref
+    title: str
+    why: tuple[str, ...]
+    wants: Fidelity | None = None
+
+
+class HaltKind(StrEnum):
+    """Why a plan may not be applied as it is; the exit code follows from it."""
+
+    OVER_CAP = "over cap"
+    SIDE_EMPTIED = "side emptied"
+    NOT_ACCEPTED = "not accepted"
+    PERSON = "needs a person"
+
+
+@attrs.frozen(kw_only=True)
+class Halt:
+    """
+    Why a plan may not be applied as it is.
+
+    Args:
+        accept: What ``--accept`` must name to go on, empty where nothing helps.
+    """
+
+    kind: HaltKind
+    message: str
+    accept: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Note:
+    """Something to know that stops nothing."""
+
+    about: str
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class Side:
+    """What one side looked like when the plan was made."""
+
+    account: str
+    rows: int
+    asked: Asked
+    complete: bool
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """
+    What ``apply`` will do, and nothing else.
+
+    Args:
+        day: The day at the target when it was made.
+        waiting: Pieces that wait in the ledger for their day and are still wanted.
+        equal: How many linked records need nothing.
+        proofs: One for each source schedule that is or will be at the target.
+    """
+
+    pair: str
+    source: Side
+    target: Side
+    made_at: dt.datetime
+    day: dt.date
+    baseline: str
+    changes: tuple[Change, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    conflicts: tuple[Change, ...] = ()
+    halts: tuple[Halt, ...] = ()
+    notes: tuple[Note, ...] = ()
+    waiting: tuple[Change, ...] = ()
+    equal: int = 0
+    schedules: int = 0
+    fidelities: Mapping[str, Fidelity] = attrs.field(factory=dict)
+    format: int = FORMAT
+
+    @property
+    def digest(self) -> str:
+        """What identifies the plan: changes, preconditions, pair, baseline, day."""
+        return convert.digest(
+            {
+                "format": self.format,
+                "pair": self.pair,
+                "day": self.day.isoformat(),
+                "baseline": self.baseline,
+                "changes": [
+                    {
+                        "act": change.act,
+                        "source": str(change.source),
+                        "n": change.n,
+                        "target": str(change.target),
+                        "after": convert.unstructure(change.after),
+                        "mark": change.mark,
+                        "precondition": change.precondition,
+                        "first_day": change.first_day.isoformat(),
+                    }
+                    for change in self.changes
+                ],
+            }
+        )
+
+    @property
+    def id(self) -> str:
+        """The first twelve characters of :attr:`digest`, for people."""
+        return self.digest[:12]
+
+    @property
+    def calls(self) -> int:
+        """What the changes cost at the target."""
+        return sum(change.calls for change in self.changes)
+
+    def count(self, act: Act) -> int:
+        """Return how many changes do this."""
+        return sum(change.act is act for change in self.changes)

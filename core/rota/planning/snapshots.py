@@ -1,0 +1,116 @@
+"""Everything that a plan is made of."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+import attrs
+
+from rota.crosswalk import Crosswalk
+from rota.model import (
+    Occurrence,
+    Schedule,
+)
+from rota.vendor import (
+    Asked,
+    Capabilities,
+    Entry,
+    Listing,
+)
+
+from .terms import Terms
+
+
+# ---------------------------------------------------------------------------- snapshot
+
+
+@attrs.frozen(kw_only=True)
+class Agreement:
+    """What both sides agreed on when a record was last written."""
+
+    source: Schedule
+    wanted: Schedule
+
+
+@attrs.frozen(kw_only=True)
+class LinkState:
+    """
+    One link as the ledger remembers it.
+
+    Args:
+        source: ``kind:id`` at the source.
+        n: The piece's number.
+        target: ``kind:id`` at the target.
+        seen: What the target read back after our write.
+        handed_over: A person was asked to change the record by hand.
+        last: The last day on which the record may act; None for no end.
+    """
+
+    source: str
+    n: int
+    target: str
+    agreed: Agreement
+    seen: Schedule
+    generation: int = 0
+    handed_over: bool = False
+    last: dt.date | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Witness:
+    """The vendor's own expansion of the source, by schedule, over a span of days."""
+
+    first: dt.date
+    last: dt.date
+    by_schedule: Mapping[str, tuple[Occurrence, ...]] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class Before:
+    """
+    What the last finished run saw, for comparison; None on the first run.
+
+    Args:
+        baseline: Digest of config, filters, adapters and zone data.
+    """
+
+    source_rows: int | None = None
+    target_rows: int | None = None
+    source_asked: Asked | None = None
+    target_asked: Asked | None = None
+    baseline: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Snapshot:
+    """
+    Everything that a plan is made of.
+
+    Args:
+        now: Aware; when the reading ended.
+        reread: Records read again by id: None where the vendor says it is gone.
+        waiting: Pieces that an applied plan put down to be made on a later day, as
+            ``(source, day, digest of the record)``.
+        unsettled: ``(source, n)`` whose last write has no known outcome.
+        entries: The target's directory, by ``kind:id``.
+        baseline: Digest of config, filters, adapters and zone data.
+    """
+
+    pair: str
+    terms: Terms
+    now: dt.datetime
+    source: Listing[Schedule]
+    target: Listing[Schedule]
+    source_capabilities: Capabilities
+    target_capabilities: Capabilities
+    target_verbs: frozenset[str]
+    crosswalk: Crosswalk
+    entries: Mapping[str, Entry] = attrs.field(factory=dict)
+    links: tuple[LinkState, ...] = ()
+    reread: Mapping[str, Schedule | None] = attrs.field(factory=dict)
+    waiting: frozenset[tuple[str, dt.date, str]] = frozenset()
+    unsettled: frozenset[tuple[str, int]] = frozenset()
+    witness: Witness | None = None
+    before: Before = Before()
+    baseline: str = ""

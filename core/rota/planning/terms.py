@@ -1,0 +1,111 @@
+"""What a pair agrees on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import attrs
+
+from rota.model import (
+    Json,
+)
+from rota.translation import (
+    Fidelity,
+)
+
+
+# ------------------------------------------------------------------------------- terms
+
+
+@attrs.frozen(kw_only=True)
+class Cap:
+    """
+    The most changes of a kind; the lower of the two counts.
+
+    Args:
+        percent: Of the linked records; not applied below ten of them.
+        count: Absolute; None for no limit.
+    """
+
+    percent: int | None = None
+    count: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Caps:
+    """The caps of one run."""
+
+    create: Cap = Cap()
+    update: Cap = Cap(percent=50, count=500)
+    retire: Cap = Cap(percent=20, count=50)
+    irreversible: Cap = Cap(count=200)
+
+
+class OpenEnded(StrEnum):
+    """What becomes of endless schedules where writes can't be taken back."""
+
+    REFUSE = "refuse"
+    ROLL = "roll"
+
+
+class Texts(StrEnum):
+    """What becomes of texts that do not fit."""
+
+    REFUSE = "refuse"
+    CUT = "cut"
+
+
+class Unmapped(StrEnum):
+    """What becomes of a task whose assignee has no usable row."""
+
+    REFUSE = "refuse"
+    UNASSIGNED = "unassigned"
+
+
+class Native(StrEnum):
+    """Whether the target's own recurrence is used."""
+
+    PREFER = "prefer"
+    AVOID = "avoid"
+
+
+class Marking(StrEnum):
+    """Whether records are marked."""
+
+    AUTO = "auto"
+    NONE = "none"
+
+
+@attrs.frozen(kw_only=True)
+class Terms:
+    """
+    What a pair agrees on.
+
+    Args:
+        horizon_days: How far dated records are made ahead; None for 60, or 7 where
+            writes can't be taken back.
+        defaults: What the target demands and the source has not; written once.
+        select: From a field of the source (``title``, ``site``, ``category``,
+            ``post``, ``id``) to patterns, one of which must fit; all fields count.
+        relay: Whether records that rota wrote may be mirrored on.
+    """
+
+    fidelity: Fidelity = attrs.field(default=Fidelity.EXACT, converter=Fidelity)
+    horizon_days: int | None = attrs.field(
+        default=None,
+        validator=attrs.validators.optional(
+            [attrs.validators.ge(1), attrs.validators.le(3660)]
+        ),
+    )
+    defaults: Mapping[str, Json] = attrs.field(factory=dict)
+    select: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    caps: Caps = Caps()
+    open_ended: OpenEnded = attrs.field(default=OpenEnded.REFUSE, converter=OpenEnded)
+    texts: Texts = attrs.field(default=Texts.REFUSE, converter=Texts)
+    unmapped_assignee: Unmapped = attrs.field(
+        default=Unmapped.REFUSE, converter=Unmapped
+    )
+    native: Native = attrs.field(default=Native.PREFER, converter=Native)
+    mark: Marking = attrs.field(default=Marking.AUTO, converter=Marking)
+    relay: bool = False

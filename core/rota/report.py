@@ -1,0 +1,410 @@
+"""
+A plan, a run or a comparison in words: plain text of 80 columns, Markdown, JSON.
+
+Text is the same on every machine: sorted, without colours, wrapped. Whoever prints it
+may style lines that start in the first column, which are headings.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import textwrap
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+
+from . import convert
+from .applying import Applied, Fate, Result
+from .merging import tell
+from .model import Json, Once
+from .planning import Act, Change, Never, Plan
+from .translation import Fidelity, LossKind
+from .verifying import Verdict, Verification
+
+
+WIDTH = 80
+SHOWN = 12
+
+_TOLD = {
+    Fidelity.EXACT: "by the target's own recurrence, with nobody attending",
+    Fidelity.ATTENDED: "exact while somebody acts on the days named below",
+    Fidelity.EXPAND: "as dated tasks, later ones by later runs",
+    Fidelity.CLOSEST: "on nearly the same days; each difference is listed",
+}
+
+
+def plan_json(plan: Plan) -> Json:
+    """Return the plan as data; with its id, and counts for scripts."""
+    data = convert.unstructure(plan)
+    assert isinstance(data, dict)
+    counts = {str(act): plan.count(act) for act in Act if plan.count(act)}
+    return {
+        **data,
+        "id": plan.id,
+        "digest": plan.digest,
+        "calls": plan.calls,
+        "counts": counts,
+    }
+
+
+def plan_text(plan: Plan, *, calls_per_second: float = 0.0, full: bool = False) -> str:
+    """
+    Return the plan for people.
+
+    Args:
+        calls_per_second: The target's rate, for an estimate; 0 for none.
+        full: Everything, where otherwise long lists are cut.
+    """
+    return "\n".join(_plan_lines(plan, calls_per_second, full)) + "\n"
+
+
+def _plan_lines(plan: Plan, rate: float, full: bool) -> Iterator[str]:
+    yield f"Plan {plan.id}  {plan.pair}: {plan.source.account} -> {plan.target.account}"
+    yield _indent(
+        f"made {plan.made_at:%Y-%m-%d %H:%M} UTC, day {plan.day} at the target"
+    )
+    yield ""
+    yield from _tally(plan)
+    for act in Act:
+        changes = [change for change in plan.changes if change.act is act]
+        if changes:
+            yield ""
+            yield from _act(act, changes, full)
+    yield from _losses(plan.changes, full)
+    if plan.conflicts:
+        yield ""
+        yield f"CONFLICTS {len(plan.conflicts)}: both sides edited; not written"
+        for change in plan.conflicts:
+            yield from _diffs(change)
+    if plan.refusals:
+        yield ""
+        yield f"REFUSED {len(plan.refusals)}: not at the target, and why"
+        for refusal in plan.refusals:
+            yield from _wrapped(
+                f"{refusal.source.key}  {refusal.title or '(no title)'}", 2
+            )
+            for why in refusal.why:
+                yield from _wrapped(why, 6)
+            if refusal.wants:
+                yield from _wrapped(f'fidelity = "{refusal.wants}" would tell it', 6)
+    if plan.notes:
+        yield ""
+        yield f"NOTES {len(plan.notes)}"
+        notes = plan.notes if full else plan.notes[:SHOWN]
+        for note in notes:
+            yield from _wrapped(f"{note.about}: {note.text}", 2)
+        yield from _more(len(plan.notes) - len(notes))
+    if plan.halts:
+        yield ""
+        yield "NOT TO BE APPLIED AS IT IS"
+        for halt in plan.halts:
+            yield from _wrapped(halt.message, 2)
+            yield _indent(f"--accept {halt.accept}@{plan.id}", 6)
+    yield ""
+    if plan.changes:
+        eta = f", about {_span(plan.calls / rate)}" if rate else ""
+        yield f"{len(plan.changes)} changes, {plan.calls} calls{eta}. Nothing is written yet."
+    else:
+        yield "Nothing to do."
+
+
+def _tally(plan: Plan) -> Iterator[str]:
+    told = Counter(plan.fidelities.values())
+    yield f"{plan.schedules} schedules take part"
+    for fidelity in Fidelity:
+        if told[fidelity]:
+            yield from _wrapped(
+                f"{told[fidelity]:>5} {fidelity}: {_TOLD[fidelity]}", 0, 7
+            )
+    ends = [
+        change.after.timing.day
+        for change in plan.changes
+        if change.after and isinstance(change.after.timing, Once)
+    ]
+    if ends:
+        yield f"{len(ends):>5} dated tasks, the last on {max(ends)}"
+    if plan.refusals:
+        yield f"{len(plan.refusals):>5} refused, see below"
+    idle = plan.schedules - len(plan.fidelities) - len(plan.refusals)
+    if idle:
+        yield f"{idle:>5} with nothing to do: inactive, ended or over"
+    if plan.equal:
+        yield f"{plan.equal:>5} linked records need nothing"
+
+
+def _act(act: Act, changes: list[Change], full: bool) -> Iterator[str]:
+    hand = " by a person; rota can't" if act is Act.HAND_OVER else ""
+    yield f"{act.upper()} {len(changes)}{hand}"
+    groups: dict[str, list[Change]] = defaultdict(list)
+    for change in changes:
+        groups[f"{change.source}"].append(change)
+    listed = list(groups.values())
+    shown = listed if full or act is Act.HAND_OVER else listed[:SHOWN]
+    for group in shown:
+        first = group[0]
+        yield from _wrapped(f"{first.source.key:<14} {first.title}", 2, 17)
+        if act in (Act.CREATE, Act.DEFER, Act.ADOPT):
+            yield from _wrapped(_made(group), 17)
+        elif act is Act.UPDATE:
+            for change in group:
+                yield from _diffs(change)
+        else:
+            for change in group:
+                ref = change.target.key if change.target else ""
+                day = _day(change)
+                yield from _wrapped(f"{ref} {day}{change.reason}", 17)
+                if act is Act.HAND_OVER:
+                    yield from _diffs(change)
+        if first.proof and act is not Act.HAND_OVER:
+            yield from _wrapped(f"proof: {first.proof}", 17)
+        if isinstance(first.takes_back, Never) and act is not Act.HAND_OVER:
+            yield from _wrapped(f"can't be taken back: {first.takes_back.why}", 17)
+    rest = sum(len(group) for group in listed[len(shown) :])
+    yield from _more(rest)
+
+
+def _made(group: list[Change]) -> str:
+    dated = [
+        change.after.timing
+        for change in group
+        if change.after and isinstance(change.after.timing, Once)
+    ]
+    if dated:
+        days = sorted(timing.day for timing in dated)
+        listed = ", ".join(f"{day:%d %b}" for day in days[:4])
+        more = f" … {days[-1]:%d %b %Y}" if len(days) > 4 else f" {days[-1].year}"
+        return f"{len(days)} dated: {listed}{more} {dated[0].window}"
+    said = "; ".join(tell(change.after.timing) for change in group if change.after)
+    first = group[0]
+    return f"{said} ({first.fidelity}, from {first.first_day})"
+
+
+def _day(change: Change) -> str:
+    record = change.before or change.after
+    if record and isinstance(record.timing, Once):
+        return f"{record.timing.day} "
+    return ""
+
+
+def _diffs(change: Change) -> Iterator[str]:
+    for diff in change.diff:
+        yield from _wrapped(f"{diff.field}: {diff.before} -> {diff.after}", 17, 19)
+
+
+def _losses(changes: Iterable[Change], full: bool) -> Iterator[str]:
+    """Group losses: what, why and the fallback once, with how many it concerns."""
+    found: dict[tuple[str, str, str], dict[str, str]] = defaultdict(dict)
+    for change in changes:
+        for loss in change.losses:
+            key = (
+                loss.what,
+                loss.why,
+                "" if loss.kind is LossKind.FIELD else loss.fallback,
+            )
+            found[key][change.source.key] = loss.value
+    if not found:
+        return
+    yield ""
+    yield f"LOSSES {len(found)}: what does not arrive as it was"
+    for (what, why, fallback), where in sorted(found.items()):
+        then = f"; {fallback}" if fallback else ""
+        yield from _wrapped(f"{what}: {why}{then}", 2, 4)
+        names = [f"{key} ({value})" if value else key for key, value in where.items()]
+        shown = names if full else names[:4]
+        rest = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+        yield from _wrapped(f"{len(names)}: {', '.join(shown)}{rest}", 6)
+
+
+def plan_markdown(plan: Plan) -> str:
+    """Return the plan as Markdown, with everything, to be reviewed and kept."""
+    lines = [f"# Plan {plan.id}: {plan.pair}", ""]
+    fence: list[str] = []
+    for line in _plan_lines(plan, 0.0, True):
+        if line and not line.startswith(" "):
+            lines += _fenced(fence)
+            fence = []
+            lines += [f"## {line}", ""]
+        else:
+            fence.append(line)
+    return "\n".join([*lines, *_fenced(fence)]) + "\n"
+
+
+def _fenced(lines: list[str]) -> list[str]:
+    body = "\n".join(lines).strip("\n")
+    return ["```text", body, "```", ""] if body else []
+
+
+# -------------------------------------------------------------------------------- runs
+
+
+def result_line(result: Result) -> str:
+    """Return one line on one change of a run."""
+    change = result.change
+    why = f": {result.why}" if result.why else ""
+    ref = f" -> {result.ref.key}" if result.ref else ""
+    return f"{result.fate}: {change.act} {change.title}{ref}{why}"
+
+
+def applied_text(applied: Applied) -> str:
+    """Return what became of a plan, for people."""
+    return "\n".join(_applied_lines(applied)) + "\n"
+
+
+def _applied_lines(applied: Applied) -> Iterator[str]:
+    yield f"Run {applied.run} of plan {applied.plan}"
+    fates = Counter(result.fate for result in applied.results)
+    for fate in Fate:
+        if fates[fate]:
+            yield f"{fates[fate]:>5} {fate}"
+    if not applied.results:
+        yield "    0 changes"
+    for title, results, fates_shown in (
+        ("RECOVERED from an earlier run", applied.recovered, set(Fate)),
+        (
+            "TO BE LOOKED AT",
+            applied.results,
+            {Fate.SKIPPED, Fate.REFUSED, Fate.FAILED, Fate.UNKNOWN},
+        ),
+    ):
+        told = [result for result in results if result.fate in fates_shown]
+        if told:
+            yield ""
+            yield title
+            for result in told:
+                yield from _wrapped(result_line(result), 2, 4)
+    hand = [r.change for r in applied.results if r.fate is Fate.HANDED_OVER]
+    if hand:
+        yield ""
+        yield f"HAND OVER {len(hand)}: to be done by a person at the target"
+        for change in hand:
+            ref = change.target.key if change.target else ""
+            what = "remove" if change.after is None else "change"
+            yield from _wrapped(f"{what} {ref}: {_day(change)}{change.title}", 2, 4)
+            yield from _diffs(change)
+    if applied.interrupted:
+        yield ""
+        yield "Stopped by you. What was under way is finished and recorded; run the"
+        yield "same command again to go on."
+
+
+def applied_json(applied: Applied) -> Json:
+    """Return what became of a plan as data."""
+
+    def told(results: tuple[Result, ...]) -> list[Json]:
+        return [
+            {
+                "fate": str(result.fate),
+                "act": str(result.change.act),
+                "source": str(result.change.source),
+                "n": result.change.n,
+                "title": result.change.title,
+                "ref": str(result.ref) if result.ref else None,
+                "why": result.why,
+            }
+            for result in results
+        ]
+
+    return {
+        "run": applied.run,
+        "plan": applied.plan,
+        "code": applied.code,
+        "interrupted": applied.interrupted,
+        "counts": dict(Counter(str(result.fate) for result in applied.results)),
+        "results": told(applied.results),
+        "recovered": told(applied.recovered),
+    }
+
+
+# ------------------------------------------------------------------------- comparisons
+
+
+def verification_text(found: Verification, *, full: bool = False) -> str:
+    """Return a comparison for people."""
+    return "\n".join(_verification_lines(found, full)) + "\n"
+
+
+def _verification_lines(found: Verification, full: bool) -> Iterator[str]:
+    yield f"Compared {found.pair}, day by day, {found.first} to {found.last}"
+    many = sum(item.compared for item in found.checked)
+    for verdict in Verdict:
+        if found.count(verdict):
+            yield f"{found.count(verdict):>5} {verdict}"
+    yield from _wrapped(
+        f"{many} occurrences compared"
+        + (", and seen in the target's own calendar" if found.witnessed else ""),
+        2,
+    )
+    for item in found.checked:
+        if item.verdict in (Verdict.DIFFERS, Verdict.NOT_THERE) or (
+            full and item.verdict is not Verdict.REFUSED
+        ):
+            yield ""
+            yield from _wrapped(f"{item.source.key} {item.title}: {item.verdict}", 2, 4)
+            if item.why:
+                yield from _wrapped(item.why, 6)
+            if item.missing:
+                yield from _wrapped(f"missing there: {_moments(item.missing)}", 6, 8)
+            if item.added:
+                yield from _wrapped(f"only there: {_moments(item.added)}", 6, 8)
+            if full and item.proof:
+                yield from _wrapped(
+                    f"{item.compared} occurrences, proof: {item.proof}", 6, 8
+                )
+    if found.drift:
+        yield ""
+        yield f"NOT IN STEP {len(found.drift)}: a plan would change this"
+        for line in found.drift[: None if full else SHOWN]:
+            yield from _wrapped(line, 2, 4)
+        if not full:
+            yield from _more(len(found.drift) - SHOWN)
+    yield ""
+    yield "Both sides agree." if found.agrees else "The two sides differ."
+
+
+def verification_json(found: Verification) -> Json:
+    """Return a comparison as data."""
+    data = convert.unstructure(found)
+    assert isinstance(data, dict)
+    counts = {str(v): found.count(v) for v in Verdict if found.count(v)}
+    return {**data, "agrees": found.agrees, "counts": counts}
+
+
+# ------------------------------------------------------------------------------- words
+
+
+def _moments(found: Iterable[object]) -> str:
+    told = [
+        f"{item[0]:%Y-%m-%d %H:%M}-{item[1]:%H:%M}Z"
+        if isinstance(item, tuple)
+        else str(item)
+        for item in found
+    ]
+    more = f" and {len(told) - 6} more" if len(told) > 6 else ""
+    return ", ".join(told[:6]) + more
+
+
+def _span(seconds: float) -> str:
+    span = dt.timedelta(seconds=round(seconds))
+    if span < dt.timedelta(minutes=2):
+        return f"{int(span.total_seconds())} s"
+    if span < dt.timedelta(hours=2):
+        return f"{int(span.total_seconds() // 60)} min"
+    return f"{span.total_seconds() / 3600:.1f} h"
+
+
+def _indent(text: str, by: int = 2) -> str:
+    return " " * by + text
+
+
+def _wrapped(text: str, by: int, then: int | None = None) -> Iterator[str]:
+    yield from textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=" " * by,
+        subsequent_indent=" " * (by if then is None else then),
+        break_on_hyphens=False,
+    )
+
+
+def _more(count: int) -> Iterator[str]:
+    if count > 0:
+        yield _indent(f"… and {count} more (--full shows them)")

@@ -1,0 +1,486 @@
+"""
+What a vendor is to rota: an introduction, capabilities, and an account that works.
+
+The author of a plugin writes one subclass of :class:`Account` and one
+:class:`Vendor`; everything the planner may not exceed is a range in
+:class:`Capabilities`.
+"""
+
+from __future__ import annotations
+
+import abc
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from types import MappingProxyType, TracebackType
+from typing import Any, Generic, NewType, Self, TypeAlias, TypeVar
+
+import attrs
+
+from .forms import Form
+from .model import (
+    AdHoc,
+    Extras,
+    Keeps,
+    Kind,
+    Occurrence,
+    Once,
+    Place,
+    Quota,
+    Recurring,
+    Ref,
+    Schedule,
+)
+
+
+T = TypeVar("T")
+API_LEVEL = 1
+
+# ------------------------------------------------------------------------------ marks
+
+Mark = NewType("Mark", str)
+_MARK = re.compile(r"\s*\[?(rota:[a-z2-7]{10})\]?\s*$")
+
+
+def make_mark(source: Ref, target: str, n: int, generation: int = 0) -> Mark:
+    """
+    Return the mark of one piece: ``rota:`` and ten characters.
+
+    It depends on nothing but its arguments, so a lost ledger can be rebuilt.
+
+    Args:
+        source: The schedule that the piece was made from.
+        target: The name of the account that holds the piece.
+        n: The piece's link number.
+        generation: Counts up when a record is made anew on purpose.
+    """
+    text = f"{source}|{target}|{n}|{generation}"
+    number = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest())
+    alphabet = "abcdefghijklmnopqrstuvwxyz234567"
+    return Mark("rota:" + "".join(alphabet[number >> 5 * i & 31] for i in range(10)))
+
+
+def add_mark(text: str, mark: Mark | None, *, line: bool = False) -> str:
+    """Return the text with the mark at its end, on a line of its own if asked."""
+    if mark is None:
+        return text
+    return f"{text}{chr(10) if line else ' '}{mark}" if text else str(mark)
+
+
+def take_mark(text: str) -> tuple[str, Mark | None]:
+    """Return the text without the mark at its end, and the mark if there is one."""
+    found = _MARK.search(text)
+    return (text[: found.start()], Mark(found[1])) if found else (text, None)
+
+
+MARK_LENGTH = 1 + len("rota:") + 10
+
+
+@attrs.frozen
+class Field:
+    """The mark is the whole value of a field of the record."""
+
+    name: str
+
+
+@attrs.frozen
+class Suffix:
+    """The mark is the end of a text field; ``line``: on a line of its own."""
+
+    name: str
+    line: bool = False
+
+
+MarkSlot: TypeAlias = Field | Suffix | None
+
+# ----------------------------------------------------------------------- capabilities
+
+
+class Removal(StrEnum):
+    """What can be done to a record that is no longer wanted."""
+
+    DELETES = "deletes"
+    ENDS = "ends"
+    STOPS = "stops"
+    NEVER = "never"
+
+
+class ZoneOwner(StrEnum):
+    """Who decides the zone of a record's wall-clock times."""
+
+    SITE = "site"
+    ACCOUNT = "account"
+    NOBODY = "nobody"
+
+
+@attrs.frozen(kw_only=True)
+class Windows:
+    """
+    The windows that a record can hold.
+
+    Args:
+        clock: Whether it has hours at all.
+        all_day: Whether it can be without hours.
+        shortest_min: In minutes.
+        longest_min: In minutes.
+        keeps: What it keeps when the clock changes inside.
+    """
+
+    clock: bool = True
+    all_day: bool = False
+    shortest_min: int = 1
+    longest_min: int = 24 * 60
+    keeps: Keeps = Keeps.END
+
+
+@attrs.frozen(kw_only=True)
+class Holds:
+    """What one kind of timing can be on this vendor."""
+
+    forms: tuple[Form, ...]
+    removal: Removal
+    updates: bool = True
+    mark: MarkSlot = None
+    window: Windows = Windows()
+    zone: ZoneOwner = ZoneOwner.SITE
+
+
+@attrs.frozen(kw_only=True)
+class Text:
+    """A text field. ``wide``: characters of four UTF-8 bytes, emoji among them."""
+
+    longest: int
+    shortest: int = 0
+    lines: bool = True
+    wide: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class Refs:
+    """A field that points at records of these kinds of the same account."""
+
+    kinds: tuple[Kind, ...]
+    required: bool = False
+    many: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Points:
+    """A field that holds a point on the ground, with its radius in metres."""
+
+    required: bool = False
+    least_radius_m: int = 1
+    most_radius_m: int = 300_000
+
+
+@attrs.frozen(kw_only=True)
+class Number:
+    """A whole number in a range, both ends included."""
+
+    least: int
+    most: int
+
+
+FieldRange: TypeAlias = Text | Refs | Points | Number
+
+
+@attrs.frozen(kw_only=True)
+class Seed:
+    """
+    A field that the core does not have: written once, then the target's own.
+
+    Args:
+        required: Whether a record can't be made without it.
+        default: What is written when the pair's defaults say nothing.
+        about: One line for people.
+    """
+
+    type: type
+    required: bool = False
+    default: Any = None
+    about: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Generation:
+    """
+    When a vendor turns entries into tasks.
+
+    Args:
+        at: Wall-clock time of the daily run, in the account's zone.
+        margin: How far from a run nothing may be written.
+    """
+
+    at: dt.time = dt.time(0, 0)
+    margin: dt.timedelta = dt.timedelta(minutes=30)
+
+
+class Completeness(StrEnum):
+    """What the completeness of a listing rests on."""
+
+    DECLARED_TOTAL = "distinct ids equal the declared total of first and last page"
+    COUNTED_TWICE = "distinct ids equal the count before and after"
+    REREAD_BY_ID = "nothing is declared: each absence is read again by id"
+    WHOLE = "the whole account is one value"
+
+
+@attrs.frozen(kw_only=True)
+class Rate:
+    """So many calls may start within any span of so many seconds."""
+
+    calls: int
+    seconds: float = 1.0
+
+
+@attrs.frozen(kw_only=True)
+class Capabilities:
+    """
+    Ranges only: what can be done follows from the verbs that an account defines.
+
+    Args:
+        timings: From the timing's class to what it can hold; absent is refused.
+        fields: From an attribute of Task (``place.point`` for the point) to its
+            range; an absent attribute can't be carried and is a loss.
+        seeds: Fields of the vendor that the core has not.
+        previews: Days ahead for which the vendor shows its own expansion; 0 for none.
+        settle: The vendor's longest call: how long after a lost answer a write may
+            still appear.
+    """
+
+    timings: Mapping[type, Holds]
+    fields: Mapping[str, FieldRange]
+    seeds: Mapping[str, Seed] = MappingProxyType({})
+    page_size: int = 100
+    rate: Rate = Rate(calls=10)
+    generation: Generation | None = None
+    previews: int = 0
+    settle: dt.timedelta = dt.timedelta(seconds=60)
+    completeness: Completeness = Completeness.DECLARED_TOTAL
+
+    def holds(self, timing: object) -> Holds | None:
+        """Return what the timing's class can hold here, None where it can't be."""
+        return self.timings.get(type(timing))
+
+
+TIMINGS: tuple[type, ...] = (Recurring, Once, AdHoc, Quota)
+
+# --------------------------------------------------------------------------- listings
+
+
+@attrs.frozen(kw_only=True)
+class Scope:
+    """
+    What a reader asks for; an account may return more, never less.
+
+    Args:
+        window: First and last day of interest, both included; dated records only.
+        ids: Only these, each read by its id.
+        mark: Only records that may bear it.
+    """
+
+    window: tuple[dt.date, dt.date] | None = None
+    ids: tuple[str, ...] | None = None
+    mark: Mark | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Asked:
+    """
+    Who read a listing and what they could see; a change voids absence.
+
+    Args:
+        zone: The account's zone, where it has one.
+        visible: Counts of what decides visibility, e.g. sites or trackers.
+    """
+
+    user: str
+    rights: tuple[str, ...] = ()
+    zone: str | None = None
+    visible: Mapping[str, int] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class Certificate:
+    """
+    How complete a listing is, issued only by the readers in http and testing.
+
+    Args:
+        pages: Pages read.
+        rows: Distinct rows read.
+        declared: The total that the vendor declared, None where it declares none.
+        read_at: Aware; when the reading ended.
+        errors: Why it is not complete; empty when it is.
+    """
+
+    account: str
+    scope: Scope
+    filters: tuple[str, ...] = ()
+    pages: int
+    rows: int
+    declared: int | None = None
+    rests_on: Completeness
+    read_at: dt.datetime
+    asked: Asked
+    errors: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether absence from this listing means anything at all."""
+        return not self.errors
+
+    def covers(self, ref: Ref) -> bool:
+        """Tell whether the listing was asked for this record and is complete."""
+        return (
+            self.complete
+            and ref.account == self.account
+            and (self.scope.ids is None or ref.id in self.scope.ids)
+            and self.scope.mark is None
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Broken:
+    """A record that could not be read; it voids the listing's completeness."""
+
+    id: str
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class Listing(Generic[T]):
+    """Records, and how complete they are."""
+
+    items: tuple[T, ...]
+    certificate: Certificate
+    broken: tuple[Broken, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Entry:
+    """
+    One line of an account's directory.
+
+    Args:
+        external: The key that the account's owner gave it, e.g. a site code.
+        usable: False where the vendor refuses it, e.g. a blocked device.
+        zone: IANA name, for sites that have one.
+    """
+
+    ref: Ref
+    name: str
+    external: str = ""
+    active: bool = True
+    usable: bool = True
+    zone: str | None = None
+    place: Place | None = None
+    extras: Extras = attrs.field(factory=dict)
+
+
+# ---------------------------------------------------------------------------- accounts
+
+
+class Account(abc.ABC):
+    """
+    One account of one vendor: all that an author writes.
+
+    A verb that a class does not override is a capability it does not have. Reads
+    raise :class:`~rota.errors.VendorError`; writes raise ``Refused`` (no),
+    ``RateLimited`` or ``NotSent`` (not yet), ``OutcomeUnknown`` (perhaps).
+
+    Args:
+        name: The account's name in the configuration.
+        capabilities: What it can hold, under its settings.
+    """
+
+    name: str
+    capabilities: Capabilities
+
+    @abc.abstractmethod
+    def schedules(self, scope: Scope) -> Listing[Schedule]:
+        """List schedules, dated ones within the scope's window."""
+
+    def occurrences(self, first: dt.date, last: dt.date) -> Listing[Occurrence]:
+        """List occurrences with their sessions, both days included."""
+        raise NotImplementedError
+
+    def directory(self, kind: Kind) -> Listing[Entry]:
+        """List what references of this kind can point at; empty for unknown kinds."""
+        raise NotImplementedError
+
+    def create(self, schedule: Schedule, mark: Mark | None) -> Ref:
+        """Make the record, with the mark in its slot."""
+        raise NotImplementedError
+
+    def update(self, ref: Ref, schedule: Schedule, was: Schedule) -> None:
+        """Change the record from ``was``, as read just before, to ``schedule``."""
+        raise NotImplementedError
+
+    def remove(self, ref: Ref, last_day: dt.date | None) -> None:
+        """Delete, end or stop the record, as its Removal says; gone already is done."""
+        raise NotImplementedError
+
+    def close(self) -> None:  # noqa: B027 - most accounts have nothing to give back
+        """Give back connections."""
+
+    @classmethod
+    def verbs(cls) -> frozenset[str]:
+        """Return the verbs that this class defines."""
+        return frozenset(
+            verb
+            for verb in ("occurrences", "directory", "create", "update", "remove")
+            if getattr(cls, verb) is not getattr(Account, verb)
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@attrs.frozen(kw_only=True)
+class Vendor:
+    """
+    The introduction of a vendor; imports neither httpx nor starlette.
+
+    Args:
+        name: As in the configuration: lower case, unique.
+        title: For people.
+        settings: A frozen attrs class; fields typed Secret are references.
+        capabilities: From settings (or None for the defaults) to ranges.
+        connect: Import string ``module:function`` of
+            ``(settings, *, account: str, clock: Clock) -> Account``.
+        sandbox: Import string of the Sandbox subclass, or empty.
+    """
+
+    name: str
+    title: str
+    settings: type
+    capabilities: Callable[[Any], Capabilities]
+    connect: str
+    account: str
+    sandbox: str = ""
+    api_level: int = API_LEVEL
+
+
+@attrs.frozen(kw_only=True)
+class Transform:
+    """
+    A named pure function that a pair applies to each schedule of its source.
+
+    Args:
+        name: As in the pair's list; unique.
+        version: Changes whenever the function's results do: it enters the baseline.
+        apply: From the schedule as read to the schedule as translated.
+    """
+
+    name: str
+    version: str
+    apply: Callable[[Schedule], Schedule]

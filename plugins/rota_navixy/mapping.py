@@ -1,0 +1,658 @@
+"""
+Navixy's entries, tasks and routes told in rota's model, and told back; pure.
+
+A record's members that the model says are printed from it; all others stay in
+``extras`` under the vendor's names and fill in what the model leaves open. So
+``record(parse(x))`` is ``x`` again, and ``writable`` takes from it what a client may
+send. Null, an empty list and a missing member are one and the same.
+
+References bear the record's kind, for entries and tasks are numbered apart:
+``entry-7``, ``route-entry-8`` (recurring), ``task-9``, ``route-10`` (one-off).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import TypeAlias
+from zoneinfo import ZoneInfo
+
+import attrs
+
+from rota import zones
+from rota.days import DaySet
+from rota.errors import ValueRefused
+from rota.model import (
+    Extras,
+    Json,
+    Keeps,
+    Kind,
+    Line,
+    Once,
+    Opaque,
+    Place,
+    Point,
+    Recurring,
+    Ref,
+    Schedule,
+    Stop,
+    Task,
+    Timing,
+    Window,
+    Zone,
+    ZoneOrigin,
+)
+from rota.recurrence import Recurrence, monthly, weekly
+from rota.vendor import Mark, add_mark, take_mark
+
+
+Row: TypeAlias = Mapping[str, Json]
+Body: TypeAlias = dict[str, Json]
+
+READ_ONLY = frozenset(
+    {
+        *("user_id", "type", "files", "form", "creation_date", "origin", "status"),
+        *("status_change_date", "arrival_date", "stay_duration", "checkpoints"),
+    }
+)
+"""What the vendor ignores or refuses in what a client sends."""
+
+_OF_STOPS = frozenset({"min_stay_duration", "min_arrival_duration"})
+_MARK = re.compile(r"rota:[a-z2-7]{10}")
+_TIME = re.compile(r"\d\d:\d\d:\d\d", re.ASCII)
+_NAIVE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+_FEWEST, _MOST = 2, 500
+
+
+class RecordKind(StrEnum):
+    """What a schedule is at the vendor; the beginning of its reference's id."""
+
+    ENTRY = "entry"
+    ROUTE_ENTRY = "route-entry"
+    TASK = "task"
+    ROUTE = "route"
+
+    @property
+    def recurs(self) -> bool:
+        """Whether it is an entry of the daily run."""
+        return self in (RecordKind.ENTRY, RecordKind.ROUTE_ENTRY)
+
+    @property
+    def routed(self) -> bool:
+        """Whether it has checkpoints."""
+        return self in (RecordKind.ROUTE_ENTRY, RecordKind.ROUTE)
+
+
+@attrs.frozen(kw_only=True)
+class Record:
+    """A record in the vendor's words; ``checkpoints`` are of a route."""
+
+    kind: RecordKind
+    row: Row
+    checkpoints: tuple[Row, ...] = ()
+
+
+# ------------------------------------------------------------------------- references
+
+
+def make_id(kind: RecordKind, number: int) -> str:
+    """Return the id of a reference: ``route-entry-8``."""
+    return f"{kind}-{number}"
+
+
+def split_id(text: str) -> tuple[RecordKind, int]:
+    """Return what an id names; ValueRefused if it is none of ours."""
+    kind, _, number = text.rpartition("-")
+    if kind not in list(RecordKind) or not re.fullmatch(r"[1-9]\d*", number, re.ASCII):
+        raise ValueRefused(
+            f"{text!r} names no Navixy record",
+            hint="ids look like " + ", ".join(f"{kind}-7" for kind in RecordKind),
+        )
+    return RecordKind(kind), int(number)
+
+
+def _number(ref: Ref | None, kind: Kind, what: str) -> int | None:
+    if ref is None:
+        return None
+    if ref.kind is not kind or not ref.id.isdecimal():
+        raise ValueRefused(f"{what}: {ref.key} is no {kind} of this account")
+    return int(ref.id)
+
+
+# ---------------------------------------------------------------------------- parsing
+
+
+def parse(record: Record, *, account: str, zone: str, keeps: Keeps) -> Schedule:
+    """
+    Return the schedule that a record is.
+
+    Args:
+        account: The account's name, for references.
+        zone: The account's zone; all wall clocks are told in it.
+        keeps: What the vendor keeps of an entry's window when the clock changes.
+
+    Raises:
+        ValueRefused: A member is missing or of a wrong type, with its path.
+    """
+    row, kind = record.row, record.kind
+    reader = Reader(account=account, where=str(kind), keeps=keeps)
+    stops = tuple(
+        reader.stop(stop, place, kind, zone)
+        for place, stop in enumerate(_in_order(record))
+    )
+    description = reader.text(row, "description")
+    if kind.recurs:
+        instructions, mark = take_mark(description)
+    else:
+        instructions, mark = description, reader.external_mark(row)
+    task = Task(
+        title=reader.text(row, "label"),
+        instructions=instructions,
+        place=None if kind.routed else reader.place(row),
+        assignee=reader.ref(row, "tracker_id", Kind.DEVICE),
+        form=None if kind.routed else reader.form(row),
+        tags=reader.tags(row),
+        grace_min=None if kind.routed else reader.lateness(row),
+        stops=stops,
+    )
+    timing = (
+        reader.recurring(row, stops)
+        if kind.recurs
+        else reader.once(row, zones.load(zone))
+    )
+    number = reader.whole(row, "id")
+    core = Schedule(
+        ref=None
+        if number is None
+        else Ref(account=account, kind=Kind.SCHEDULE, id=make_id(kind, number)),
+        task=task,
+        timing=timing,
+        zone=Zone(name=zone, origin=ZoneOrigin.ACCOUNT),
+        status_text="" if kind.recurs else reader.text(row, "status", default=""),
+        mark=mark,
+    )
+    printed = _core_row(core, kind)
+    return attrs.evolve(core, extras=_beyond(row, printed))
+
+
+def _in_order(record: Record) -> Sequence[Row]:
+    ids = record.row.get("checkpoint_ids")
+    if isinstance(ids, list | tuple) and {c.get("id") for c in record.checkpoints} == (
+        set(ids)
+    ):
+        return sorted(record.checkpoints, key=lambda c: ids.index(c.get("id")))
+    return sorted(
+        record.checkpoints,
+        key=lambda c: order if isinstance(order := c.get("order"), int) else 0,
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Reader:
+    """Reads members strictly; what it refuses is told with its path."""
+
+    account: str
+    where: str
+    keeps: Keeps
+
+    def refuse(self, key: str, why: str) -> ValueRefused:
+        return ValueRefused(f"{self.where}.{key}: {why}")
+
+    def text(self, row: Row, key: str, default: str | None = None) -> str:
+        value = row.get(key)
+        if value is None and default is not None:
+            return default
+        if not isinstance(value, str):
+            raise self.refuse(key, "is missing" if value is None else "is no text")
+        return value
+
+    def whole(self, row: Row, key: str) -> int | None:
+        value = row.get(key)
+        if value is not None and type(value) is not int:
+            raise self.refuse(key, "is no whole number")
+        return value
+
+    def ref(self, row: Row, key: str, kind: Kind) -> Ref | None:
+        value = self.whole(row, key)
+        return (
+            None
+            if value is None
+            else Ref(account=self.account, kind=kind, id=str(value))
+        )
+
+    def tags(self, row: Row) -> tuple[Ref, ...]:
+        value = row.get("tags")
+        if value is None:
+            return ()
+        if not isinstance(value, list | tuple) or any(
+            type(v) is not int for v in value
+        ):
+            raise self.refuse("tags", "is no list of whole numbers")
+        return tuple(
+            Ref(account=self.account, kind=Kind.TAG, id=str(tag)) for tag in value
+        )
+
+    def form(self, row: Row) -> Ref | None:
+        form = row.get("form")
+        if isinstance(form, Mapping):
+            return self.ref(form, "template_id", Kind.FORM)
+        return self.ref(row, "form_template_id", Kind.FORM)
+
+    def lateness(self, row: Row) -> int | None:
+        """Return the minutes of lateness; 0, the vendor's default, is none at all."""
+        return self.whole(row, "max_delay") or None
+
+    def external_mark(self, row: Row) -> Mark | None:
+        value = self.text(row, "external_id", default="")
+        return Mark(value) if _MARK.fullmatch(value) else None
+
+    def place(self, row: Row) -> Place:
+        location = row.get("location")
+        if not isinstance(location, Mapping):
+            raise self.refuse("location", "is missing")
+        numbers = {}
+        for key in ("lat", "lng"):
+            value = location.get(key)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise self.refuse(f"location.{key}", "is no number")
+            numbers[key] = float(value)
+        try:
+            point = Point(**numbers, radius_m=self.whole(location, "radius"))
+        except ValueError as error:
+            raise self.refuse("location", str(error)) from error
+        return Place(
+            point=point, address=self.text(location, "address", default="") or None
+        )
+
+    def window(self, row: Row) -> Window:
+        start = self.text(row, "from_time")
+        minutes = self.whole(row, "duration")
+        if minutes is None or minutes < 1:
+            raise self.refuse("duration", "is no number of minutes")
+        try:
+            if not _TIME.fullmatch(start):
+                raise self.refuse("from_time", f"{start!r} is no time HH:mm:ss")
+            at = dt.time.fromisoformat(start)
+        except ValueError as error:
+            raise self.refuse("from_time", f"{start!r} is no time HH:mm:ss") from error
+        return Window.lasting(at, minutes, keeps=self.keeps)
+
+    def stop(self, row: Row, place: int, kind: RecordKind, zone: str) -> Stop:
+        here = attrs.evolve(self, where=f"{self.where}.checkpoints[{place}]")
+        if kind.recurs:
+            window = here.window(row)
+        else:
+            timing = here.once(row, zones.load(zone))
+            if not isinstance(timing, Once) or not isinstance(timing.window, Window):
+                raise here.refuse("to", "its window can't be told")
+            window = timing.window
+        core = Stop(
+            title=here.text(row, "label"),
+            place=here.place(row),
+            window=window,
+            instructions=here.text(row, "description"),
+            grace_min=here.lateness(row),
+            form=here.form(row),
+            tags=here.tags(row),
+        )
+        printed = _stop_row(core, place, kind)
+        if not kind.recurs:
+            printed |= {"from": row.get("from"), "to": row.get("to")}
+        return attrs.evolve(core, extras=_beyond(row, printed))
+
+    def recurring(self, row: Row, stops: tuple[Stop, ...]) -> Timing:
+        window = _round_window(stops, self.keeps) if stops else None
+        if window is None and not stops and "from_time" in row:
+            window = self.window(row)
+        days = self.days(row)
+        if window is None:
+            return Opaque(why="its checkpoints do not follow one another")
+        return Recurring(lines=(Line(days=days, window=window),))
+
+    def days(self, row: Row) -> Recurrence:
+        rule = row.get("parameters")
+        if not isinstance(rule, Mapping):
+            raise self.refuse("parameters", "is missing")
+        kind = self.text(rule, "type")
+        numbers = rule.get(kind)
+        most = {"weekdays": 7, "month_days": 31}.get(kind)
+        if most is None:
+            raise self.refuse("parameters.type", f"{kind!r} is not known")
+        if (
+            not isinstance(numbers, list | tuple)
+            or not numbers
+            or any(type(n) is not int or not 1 <= n <= most for n in numbers)
+        ):
+            raise self.refuse(f"parameters.{kind}", f"is no list of 1 to {most}")
+        days = sorted({n for n in numbers if isinstance(n, int)})
+        made = weekly(days) if kind == "weekdays" else monthly(days)
+        return Recurrence(rules=(made,))
+
+    def once(self, row: Row, zone: ZoneInfo) -> Timing:
+        end = self.wall(row, "to", zone)
+        start = self.wall(row, "from", zone)
+        day = start.date()
+        days = (end.date() - day).days
+        if end <= start or days > 32:
+            return Opaque(
+                why=f"its window from {start} to {end} is not one that rota knows",
+                first=day,
+                last=day,
+            )
+        return Once(
+            day=day, window=Window(start=start.time(), end=end.time(), days=days)
+        )
+
+    def wall(self, row: Row, key: str, zone: ZoneInfo) -> dt.datetime:
+        """Return a date and time on the account's wall clock."""
+        value = row.get(key)
+        if isinstance(value, str) and _NAIVE.fullmatch(value):
+            try:
+                return dt.datetime.fromisoformat(value)
+            except ValueError:
+                raise self.refuse(key, "is no date and time") from None
+        return self.moment(row, key, zone).astimezone(zone).replace(tzinfo=None, fold=0)
+
+    def moment(self, row: Row, key: str, zone: ZoneInfo) -> dt.datetime:
+        """Return a date and time as an instant in UTC."""
+        found = read_moment(row.get(key), zone)
+        if found is None:
+            raise self.refuse(key, "is no date and time")
+        return found
+
+
+def read_moment(value: Json, zone: ZoneInfo) -> dt.datetime | None:
+    """Return the instant, in UTC, of the vendor's date and time; None if it is none."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(value)
+        if moment.tzinfo is not None:
+            return moment.astimezone(dt.UTC)
+        if _NAIVE.fullmatch(value):
+            return zones.instant(zone, moment.date(), moment.time())
+    except (ValueError, OverflowError):
+        pass
+    return None
+
+
+def tell_moment(at: dt.datetime, zone: ZoneInfo, *, iso: bool) -> str:
+    """Return an instant in the vendor's words: with its offset, or the wall clock."""
+    local = at.astimezone(zone)
+    if iso:
+        return local.isoformat(timespec="seconds")
+    return _tell_wall(local)
+
+
+def _round_window(stops: tuple[Stop, ...], keeps: Keeps) -> Window | None:
+    """Return the window from the first stop's start to the latest stop's end."""
+    ends = [(stop.window.days, stop.window.end) for stop in stops]
+    days, end = max(ends)
+    start = stops[0].window.start
+    if (days, end) <= (0, start) or any(
+        one.window.start > two.window.start for one, two in itertools.pairwise(stops)
+    ):
+        return None
+    return Window(start=start, end=end, days=days, keeps=keeps)
+
+
+# --------------------------------------------------------------------------- printing
+
+
+def record(schedule: Schedule, *, iso: bool = False, sent: bool = False) -> Record:
+    """
+    Return the whole record that a schedule is; its own members fill in from extras.
+
+    A route has no hours of its own: those of its stops are the round's.
+
+    Args:
+        iso: Whether dates bear their offset.
+        sent: Whether it is for the vendor, who wants the template of a form that is
+            on the record already named again.
+
+    Raises:
+        ValueRefused: The vendor can't say it; the reason is told.
+    """
+    kind = kind_of(schedule)
+    stops = _shared(schedule, kind).task.stops if kind.routed else ()
+    if kind.routed and not _FEWEST <= len(stops) <= _MOST:
+        raise ValueRefused(
+            f"a route has {_FEWEST} to {_MOST} checkpoints, not {len(stops)}"
+        )
+    core = _core_row(schedule, kind, iso=iso)
+    left_out = _OF_STOPS if kind.routed else frozenset()
+    row = _filled(core, {k: v for k, v in schedule.extras.items() if k not in left_out})
+    if kind is RecordKind.ROUTE_ENTRY:
+        row.pop("tags", None)
+    checkpoints = []
+    for place, stop in enumerate(stops):
+        printed = _stop_row(stop, place, kind)
+        if not kind.recurs:
+            printed |= _period(stop.window, schedule, iso=iso)
+        checkpoints.append(_filled(printed, stop.extras))
+    if not sent:
+        row, checkpoints = _formed(row), [_formed(stop) for stop in checkpoints]
+    return Record(kind=kind, row=row, checkpoints=tuple(checkpoints))
+
+
+def _shared(schedule: Schedule, kind: RecordKind) -> Schedule:
+    """
+    Give the stops what a route can't hold itself.
+
+    Lateness, least times and, of an entry, tags go to every stop that has none; a form
+    goes to the last one, to be filled in at the end of the round.
+    """
+    task = schedule.task
+    own = {k: v for k, v in schedule.extras.items() if k in _OF_STOPS}
+    stops = tuple(
+        attrs.evolve(
+            stop,
+            grace_min=task.grace_min if stop.grace_min is None else stop.grace_min,
+            tags=stop.tags or (task.tags if kind.recurs else ()),
+            extras={**own, **stop.extras},
+        )
+        for stop in task.stops
+    )
+    if task.form is not None and stops[-1].form is None:
+        stops = (*stops[:-1], attrs.evolve(stops[-1], form=task.form))
+    return attrs.evolve(schedule, task=attrs.evolve(task, stops=stops))
+
+
+def _formed(row: Body) -> Body:
+    """Leave out the template of a form that is on the record already."""
+    form = row.get("form")
+    if isinstance(form, Mapping) and form.get("template_id") == row.get(
+        "form_template_id"
+    ):
+        return {k: v for k, v in row.items() if k != "form_template_id"}
+    return row
+
+
+def writable(made: Record) -> tuple[Body, list[Body]]:
+    """Return what a client may send of a record: the row and its checkpoints."""
+    tracker = made.row.get("tracker_id")
+    row = {k: v for k, v in made.row.items() if k not in READ_ONLY}
+    stops = [
+        {k: v for k, v in stop.items() if k not in READ_ONLY} | {"tracker_id": tracker}
+        for stop in made.checkpoints
+    ]
+    return row, stops
+
+
+def kind_of(schedule: Schedule) -> RecordKind:
+    """Return what a schedule is at the vendor; ValueRefused if it is nothing."""
+    routed = bool(schedule.task.stops)
+    match schedule.timing:
+        case Recurring():
+            return RecordKind.ROUTE_ENTRY if routed else RecordKind.ENTRY
+        case Once():
+            return RecordKind.ROUTE if routed else RecordKind.TASK
+        case Opaque() if schedule.ref is not None:
+            return split_id(schedule.ref.id)[0]
+    raise ValueRefused(
+        f"Navixy holds nothing like {type(schedule.timing).__name__}",
+        hint="it knows weekdays, days of the month and single days",
+    )
+
+
+def _core_row(schedule: Schedule, kind: RecordKind, *, iso: bool = False) -> Body:
+    """Return the members that the model says."""
+    task, timing = schedule.task, schedule.timing
+    text = task.instructions
+    mark = Mark(schedule.mark) if schedule.mark else None
+    row: Body = {}
+    if schedule.ref is not None:
+        row["id"] = split_id(schedule.ref.id)[1]
+    row["tracker_id"] = _number(task.assignee, Kind.DEVICE, "assignee")
+    row["label"] = task.title
+    row["description"] = add_mark(text, mark) if kind.recurs else text
+    if task.tags:
+        row["tags"] = _tag_numbers(task.tags)
+    if not kind.recurs and mark is not None:
+        row["external_id"] = mark
+    if not kind.recurs and schedule.status_text:
+        row["status"] = schedule.status_text
+    if not kind.routed:
+        row["location"] = _location(task.place)
+        _attach(row, task.form, task.grace_min)
+    if isinstance(timing, Recurring):
+        line = _only_line(timing)
+        row["parameters"] = _parameters(line.days)
+        if not kind.routed:
+            row |= _hours(_clocked(line.window))
+    elif isinstance(timing, Once):
+        row |= _period(_clocked(timing.window), schedule, iso=iso)
+    return row
+
+
+def _stop_row(stop: Stop, place: int, kind: RecordKind) -> Body:
+    row: Body = {
+        "label": stop.title,
+        "description": stop.instructions,
+        "order": place,
+        "location": _location(stop.place),
+    }
+    if stop.tags:
+        row["tags"] = _tag_numbers(stop.tags)
+    _attach(row, stop.form, stop.grace_min)
+    return row | (_hours(stop.window) if kind.recurs else {})
+
+
+def _attach(row: Body, form: Ref | None, grace_min: int | None) -> None:
+    if form is not None:
+        row["form_template_id"] = _number(form, Kind.FORM, "form")
+    if grace_min is not None:
+        if grace_min < 1:
+            raise ValueRefused(f"{grace_min} minutes of lateness are none at all")
+        row["max_delay"] = grace_min
+
+
+def _tag_numbers(tags: tuple[Ref, ...]) -> list[Json]:
+    return [_number(tag, Kind.TAG, "tags") for tag in tags]
+
+
+def _location(place: Place | None) -> Body:
+    if place is None or place.point is None or place.point.radius_m is None:
+        raise ValueRefused(
+            "Navixy demands a latitude, a longitude and a radius",
+            hint="give the site a row in the crosswalk",
+        )
+    point = place.point
+    where: Body = {"lat": point.lat, "lng": point.lng, "radius": point.radius_m}
+    return where | ({"address": place.address} if place.address else {})
+
+
+def _only_line(timing: Recurring) -> Line:
+    if len(timing.lines) != 1:
+        raise ValueRefused(
+            f"an entry has one set of days and hours, not {len(timing.lines)}",
+            hint="write one schedule for each",
+        )
+    return timing.lines[0]
+
+
+def _clocked(window: object) -> Window:
+    if not isinstance(window, Window):
+        raise ValueRefused("Navixy knows no whole days, only hours")
+    return window
+
+
+def _hours(window: Window) -> Body:
+    minutes, rest = divmod(window.length, dt.timedelta(minutes=1))
+    if rest:
+        raise ValueRefused(f"{window} does not last whole minutes")
+    return {
+        "from_time": window.start.strftime("%H:%M:%S"),
+        "duration": minutes,
+    }
+
+
+def _parameters(days: Recurrence) -> Body:
+    """Say days as weekdays or days of the month; ValueRefused where neither does."""
+    wanted = days.dayset()
+    every = [n for n in range(1, 8) if DaySet.weekdays([n]).within(wanted)]
+    if every and DaySet.weekdays(every) == wanted:
+        return {"type": "weekdays", "weekdays": list(every)}
+    every = [n for n in range(1, 32) if DaySet.month_days([n]).within(wanted)]
+    if every and DaySet.month_days(every) == wanted:
+        return {"type": "month_days", "month_days": list(every)}
+    raise ValueRefused(
+        f"an entry can't say {days.describe()!r}",
+        hint="it says weekdays or days of the month, with no begin, end or exception",
+    )
+
+
+def _period(window: Window, schedule: Schedule, *, iso: bool) -> Body:
+    if not isinstance(schedule.timing, Once) or schedule.zone is None:
+        raise ValueRefused("a task needs a day and the account's zone")
+    zone, day = zones.load(schedule.zone.name), schedule.timing.day
+    wall = dt.datetime.combine(day, window.start)
+    wall_end = dt.datetime.combine(day + dt.timedelta(window.days), window.end)
+    if not iso and window.keeps is Keeps.END:
+        return {"from": _tell_wall(wall), "to": _tell_wall(wall_end)}
+    start = zones.instant(zone, wall.date(), wall.time())
+    end = (
+        start + window.length
+        if window.keeps is Keeps.LENGTH
+        else zones.instant(zone, wall_end.date(), wall_end.time())
+    )
+    return {
+        "from": tell_moment(start, zone, iso=iso),
+        "to": tell_moment(end, zone, iso=iso),
+    }
+
+
+def _tell_wall(at: dt.datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S")
+
+
+# ----------------------------------------------------------------------------- extras
+
+
+def _beyond(row: Row, printed: Row) -> Extras:
+    """Return what a record holds beyond what is printed from the model."""
+    found: Body = {}
+    for key, value in row.items():
+        said = printed.get(key)
+        if isinstance(value, Mapping) and isinstance(said, Mapping):
+            value = _beyond(value, said)
+        elif key in printed:
+            continue
+        if value not in (None, [], (), {}):
+            found[key] = value
+    return found
+
+
+def _filled(printed: Row, extras: Extras) -> Body:
+    """Return the printed members, with what they leave open from the extras."""
+    made = dict(printed)
+    for key, value in extras.items():
+        said = made.get(key)
+        if isinstance(said, Mapping) and isinstance(value, Mapping):
+            made[key] = _filled(said, value)
+        elif key not in made:
+            made[key] = value
+    return made
