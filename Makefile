@@ -7,12 +7,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format docs oracle clean
+.PHONY: help demo test lint format docs oracle figures crash-matrix clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make.
-	@grep -hE '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | \
-	awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | \
+	awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { \
@@ -42,10 +42,19 @@ format: $(READY) ## Put style and format right.
 docs: $(READY) ## Write the generated pages anew.
 	$(BIN)/python -P -c 'from rota.cli import reference, root; print(end=reference.markdown(root))' > docs/cli.new
 	mv docs/cli.new docs/cli.md
+	$(BIN)/python -P -c 'from rota.cli import matrix; print(end=matrix.page())' > docs/capabilities.new
+	mv docs/capabilities.new docs/capabilities.md
+	$(BIN)/python -P tests/terminal.py
 
 RULES ?= 100000
 oracle: $(READY) ## Hold random rules against two other readings of the RFC (RULES=100000).
 	$(BIN)/python -P tests/oracle_run.py $(RULES)
+
+figures: $(READY) ## Measure a migration between sandboxes: time, calls, memory.
+	PYTHONPATH=tests $(BIN)/python -P tests/figures.py
+
+crash-matrix: $(READY) ## Kill the process at every boundary of a write; write the table.
+	PYTHONPATH=tests $(BIN)/python -P tests/crash_matrix.py
 
 clean: ## Remove what make, the tests and the demo made.
 	rm -rf $(VENV) build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis

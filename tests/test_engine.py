@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-import sys
-from pathlib import Path
 
 import attrs
 import pytest
+from pairs import World, patrol, world
 
 from rota.applying import Applied, Fate, apply
 from rota.errors import NotAccepted, OverCap, PlanStale, SideEmptied
 from rota.gathering import gather
 from rota.model import Once, Recurring, ScheduleStatus, Window
-from rota.planning import Act, By, Plan, plan
+from rota.planning import Act, By, NoteKind, Plan, plan
 from rota.recurrence import Freq, Rule, Weekday, weekly
 from rota.translation import Fidelity
-from rota.verifying import Verdict, verify
 from rota.vendor import Mark
-
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from pairs import World, patrol, world  # noqa: E402
+from rota.verifying import Verdict, verify
 
 
 def _plan(w: World) -> Plan:
@@ -409,3 +403,35 @@ def test_verify_proves_agreement_and_shows_a_difference() -> None:
     found = verify(w.pair, w.ledger, clock=w.clock)
     assert found.code == 3
     assert found.count(Verdict.DIFFERS) == 1
+
+
+def test_a_piece_that_nobody_made_on_its_day_is_an_alarm() -> None:
+    """A due piece whose day has passed is told as overdue, and still made."""
+    w = world(fidelity="attended")
+    w.source.put(patrol(rule=weekly([1, 3], start=dt.date(2027, 2, 1))))
+    _apply(w)
+    w.clock.set(dt.datetime(2027, 2, 4, 18, tzinfo=dt.UTC))
+    made = _plan(w)
+
+    assert NoteKind.OVERDUE in {note.kind for note in made.notes}
+    assert [c.act for c in made.changes] == [Act.CREATE]
+    apply(made, w.pair, w.ledger, clock=w.clock)
+    assert NoteKind.OVERDUE not in {note.kind for note in _plan(w).notes}
+
+
+def test_an_announced_end_does_not_count_against_the_caps() -> None:
+    """Safety does not stop what an accepted plan had announced."""
+    w = world(fidelity="attended")
+    for n in range(30):
+        w.source.put(
+            patrol(f"Patrol {n}", rule=weekly([1, 3], until=dt.date(2027, 1, 31)))
+        )
+    _apply(w)
+    w.clock.set(dt.datetime(2027, 1, 31, 18, tzinfo=dt.UTC))
+    made = _plan(w)
+
+    assert made.count(Act.RETIRE) == 30
+    assert all(change.announced for change in made.changes)
+    assert made.halts == ()
+    apply(made, w.pair, w.ledger, clock=w.clock)
+    assert w.target.held == ()

@@ -52,6 +52,7 @@ CHAIN: tuple[frozenset[str], ...] = tuple(
         "gathering",
         "applying",
         "verifying mirroring",
+        "coverage",
         "cli",
     )
 )
@@ -82,7 +83,7 @@ def steps(first: str, last: str) -> frozenset[str]:
 
 
 TIMELESS = steps("days", "planning")
-ENGINE = steps("translation", "mirroring")
+ENGINE = steps("translation", "coverage")
 PUBLIC = frozenset(
     [
         "errors",

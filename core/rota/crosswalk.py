@@ -459,7 +459,8 @@ class _Carrying:
                 self.problems.append(
                     self._no_row(source)
                     if source
-                    else "the target wants a place, and the source has none"
+                    else "the target wants a place, and the source has none; give the "
+                    f'pair defaults = {{ place = "{by_ref.kinds[0]}:ID" }}'
                 )
             elif source:
                 self._lose(

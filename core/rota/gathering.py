@@ -19,9 +19,18 @@ from . import clock as clocks
 from . import convert, zones
 from .clock import Clock
 from .crosswalk import Crosswalk
-from .ledger import Ledger, PairState
+from .ledger import Ledger, PairState, State
 from .model import Kind, Occurrence, Once, Schedule
-from .planning import Agreement, Before, Change, LinkState, Snapshot, Terms, Witness
+from .planning import (
+    Agreement,
+    Before,
+    Change,
+    LinkState,
+    Snapshot,
+    Terms,
+    Witness,
+    Written,
+)
 from .vendor import Account, Asked, Entry, Points, Refs, Scope, Transform
 
 
@@ -97,10 +106,6 @@ def gather(pair: Pair, ledger: Ledger, *, clock: Clock | None = None) -> Snapsho
         )
     target = pair.target.schedules(Scope(window=window))
     links = load_links(ledger, state)
-    reread = {
-        **_again(pair.target, _missing(links, target.items, today)),
-        **_again(pair.source, _doubtful(links, source.items)),
-    }
     return Snapshot(
         pair=pair.name,
         terms=pair.terms,
@@ -113,13 +118,31 @@ def gather(pair: Pair, ledger: Ledger, *, clock: Clock | None = None) -> Snapsho
         crosswalk=pair.crosswalk,
         entries=directory(pair.target),
         links=links,
-        reread=reread,
+        reread_source=_again(pair.source, _doubtful(links, source.items)),
+        reread_target=_again(pair.target, _missing(links, target.items, today)),
         waiting=_waiting(ledger, state),
         unsettled=_unsettled(ledger, state),
         witness=witness(pair.source, today),
         before=_before(ledger, state),
         baseline=pair.baseline,
     )
+
+
+def written(ledger: Ledger, run: int) -> tuple[Written, ...]:
+    """
+    Return what a run did to the target, in order, for ``planning.undo``.
+
+    Raises:
+        LedgerError: There is no such run.
+    """
+    found = []
+    for intent in ledger.run(run).intents:
+        last = intent.outcomes[-1] if intent.outcomes else None
+        if last is None or last.state not in (State.DONE, State.FOUND):
+            continue
+        change = convert.structure_json(intent.change, Change, "the ledger")
+        found.append(Written(change=change, target=last.ref or intent.target or ""))
+    return tuple(found)
 
 
 def load_links(ledger: Ledger, state: PairState) -> tuple[LinkState, ...]:

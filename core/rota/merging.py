@@ -76,7 +76,7 @@ def merge(
     both = {f for f in ours & theirs if not same(f, wanted, now, first)}
     result = now
     for name in ours - theirs:
-        result = _put(result, name, wanted)
+        result = put(result, name, wanted)
     return Merge(
         result=result,
         send=_diffs(ours - theirs, now, wanted),
@@ -92,12 +92,12 @@ def remember(
     Return the image to keep after a write.
 
     It is what was read back, except for fields that people had edited at the target
-    (``before`` differs from ``seen``): these stay as last agreed, so that the edit is
-    still seen as one.
+    (``before`` differs from ``seen``) and that the write left alone: these stay as
+    last agreed, so that the edit is still seen as one.
     """
     for name in FIELDS:
-        if not same(name, seen, before, first):
-            after = _put(after, name, seen)
+        if not same(name, seen, before, first) and same(name, before, after, first):
+            after = put(after, name, seen)
     return after
 
 
@@ -144,7 +144,13 @@ def _get(schedule: Schedule, name: str) -> object:
     return getattr(schedule.task, name)
 
 
-def _put(schedule: Schedule, name: str, source: Schedule) -> Schedule:
+def tell_field(schedule: Schedule, name: str) -> str:
+    """Say the value of one of :data:`FIELDS` in a few words."""
+    return tell(_get(schedule, name))
+
+
+def put(schedule: Schedule, name: str, source: Schedule) -> Schedule:
+    """Return the schedule with one of :data:`FIELDS` taken from another."""
     if name == "timing":
         return attrs.evolve(schedule, timing=source.timing, zone=source.zone)
     if name == "status":

@@ -17,12 +17,13 @@ from .applying import Applied, Fate, Result
 from .merging import tell
 from .model import Json, Once
 from .planning import Act, Change, Never, Plan
-from .translation import Fidelity, LossKind
+from .translation import Fidelity, LossKind, Proof
 from .verifying import Verdict, Verification
 
 
 WIDTH = 80
 SHOWN = 12
+_TIED = "\N{NO-BREAK SPACE}"  # printed as a space at which no line is broken
 
 _TOLD = {
     Fidelity.EXACT: "by the target's own recurrence, with nobody attending",
@@ -102,14 +103,18 @@ def _plan_lines(plan: Plan, rate: float, full: bool) -> Iterator[str]:
     yield ""
     if plan.changes:
         eta = f", about {_span(plan.calls / rate)}" if rate else ""
-        yield f"{len(plan.changes)} changes, {plan.calls} calls{eta}. Nothing is written yet."
+        yield (
+            f"{_many(len(plan.changes), 'change')}, {_many(plan.calls, 'call')}{eta}. "
+            "Nothing is written yet."
+        )
     else:
         yield "Nothing to do."
 
 
 def _tally(plan: Plan) -> Iterator[str]:
     told = Counter(plan.fidelities.values())
-    yield f"{plan.schedules} schedules take part"
+    parts = "takes" if plan.schedules == 1 else "take"
+    yield f"{_many(plan.schedules, 'schedule')} {parts} part"
     for fidelity in Fidelity:
         if told[fidelity]:
             yield from _wrapped(
@@ -134,6 +139,8 @@ def _tally(plan: Plan) -> Iterator[str]:
 def _act(act: Act, changes: list[Change], full: bool) -> Iterator[str]:
     hand = " by a person; rota can't" if act is Act.HAND_OVER else ""
     yield f"{act.upper()} {len(changes)}{hand}"
+    if act is Act.DEFER:
+        yield from _calendar(changes, full)
     groups: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
         groups[f"{change.source}"].append(change)
@@ -143,7 +150,8 @@ def _act(act: Act, changes: list[Change], full: bool) -> Iterator[str]:
         first = group[0]
         yield from _wrapped(f"{first.source.key:<14} {first.title}", 2, 17)
         if act in (Act.CREATE, Act.DEFER, Act.ADOPT):
-            yield from _wrapped(_made(group), 17)
+            for line in _made(group):
+                yield from _wrapped(line, 17, 19)
         elif act is Act.UPDATE:
             for change in group:
                 yield from _diffs(change)
@@ -155,27 +163,59 @@ def _act(act: Act, changes: list[Change], full: bool) -> Iterator[str]:
                 if act is Act.HAND_OVER:
                     yield from _diffs(change)
         if first.proof and act is not Act.HAND_OVER:
-            yield from _wrapped(f"proof: {first.proof}", 17)
+            yield from _wrapped(f"proof: {_proved(first.proof)}", 17, 19)
         if isinstance(first.takes_back, Never) and act is not Act.HAND_OVER:
             yield from _wrapped(f"can't be taken back: {first.takes_back.why}", 17)
     rest = sum(len(group) for group in listed[len(shown) :])
     yield from _more(rest)
 
 
-def _made(group: list[Change]) -> str:
-    dated = [
-        change.after.timing
-        for change in group
-        if change.after and isinstance(change.after.timing, Once)
-    ]
-    if dated:
-        days = sorted(timing.day for timing in dated)
+def _calendar(changes: list[Change], full: bool) -> Iterator[str]:
+    """Tell on which days somebody must act for the plan to come true."""
+    days = Counter(change.first_day for change in changes)
+    shown = sorted(days) if full else sorted(days)[:SHOWN]
+    listed = ", ".join(
+        f"{day}{f' ({days[day]})' if days[day] > 1 else ''}" for day in shown
+    )
+    more = len(days) - len(shown)
+    rest = f" and {_many(more, 'more day')} until {max(days)}" if more else ""
+    yield from _wrapped(f"rota due has to run on {listed}{rest}", 2)
+
+
+def _made(group: list[Change]) -> list[str]:
+    """Tell what one schedule becomes: its sentences once each, dates together."""
+    dated: dict[str, list[dt.date]] = defaultdict(list)
+    said: dict[tuple[str, str], list[dt.date]] = defaultdict(list)
+    for change in group:
+        match change.after and change.after.timing:
+            case None:
+                pass
+            case Once(day=day, window=window):
+                dated[str(window)].append(day)
+            case timing:
+                told = (tell(timing), str(change.fidelity or ""))
+                said[told].append(change.first_day)
+    lines = []
+    for (sentence, fidelity), days in said.items():
+        how = f"{fidelity}, " if fidelity else ""
+        times = f"{len(days)} times, first " if len(days) > 1 else ""
+        lines.append(f"{sentence} ({how}{times}from {min(days)})")
+    for hours, days in dated.items():
+        days.sort()
         listed = ", ".join(f"{day:%d %b}" for day in days[:4])
         more = f" … {days[-1]:%d %b %Y}" if len(days) > 4 else f" {days[-1].year}"
-        return f"{len(days)} dated: {listed}{more} {dated[0].window}"
-    said = "; ".join(tell(change.after.timing) for change in group if change.after)
-    first = group[0]
-    return f"{said} ({first.fidelity}, from {first.first_day})"
+        lines.append(f"{len(days)} dated: {listed}{more} {hours}")
+    return lines
+
+
+def _proved(proof: Proof) -> str:
+    span = (
+        f"{proof.first} to {proof.last}"
+        if proof.last
+        else f"from {proof.first} for all time"
+    )
+    seen = f"witnessed until {proof.until}" if proof.until else str(proof.basis)
+    return f"{span}, {seen}"
 
 
 def _day(change: Change) -> str:
@@ -244,6 +284,15 @@ def result_line(result: Result) -> str:
     return f"{result.fate}: {change.act} {change.title}{ref}{why}"
 
 
+_NEXT = {
+    Fate.SKIPPED: "make the plan anew, since the world moved: rota plan",
+    Fate.REFUSED: "the reason is the vendor's; mend the record or the crosswalk",
+    Fate.FAILED: "the same command again; nothing was written for these",
+    Fate.UNKNOWN: "they may have been written: look at the target. The next rota apply "
+    "looks for them first, and writes none of them twice",
+}
+
+
 def applied_text(applied: Applied) -> str:
     """Return what became of a plan, for people."""
     return "\n".join(_applied_lines(applied)) + "\n"
@@ -280,6 +329,12 @@ def _applied_lines(applied: Applied) -> Iterator[str]:
             what = "remove" if change.after is None else "change"
             yield from _wrapped(f"{what} {ref}: {_day(change)}{change.title}", 2, 4)
             yield from _diffs(change)
+    nexts = {fate: text for fate, text in _NEXT.items() if fates[fate]}
+    if nexts:
+        yield ""
+        yield "WHAT NEXT"
+        for fate, text in nexts.items():
+            yield from _wrapped(f"{fate}: {text}", 2, 4)
     if applied.interrupted:
         yield ""
         yield "Stopped by you. What was under way is finished and recorded; run the"
@@ -324,12 +379,12 @@ def verification_text(found: Verification, *, full: bool = False) -> str:
 
 def _verification_lines(found: Verification, full: bool) -> Iterator[str]:
     yield f"Compared {found.pair}, day by day, {found.first} to {found.last}"
-    many = sum(item.compared for item in found.checked)
+    many = _many(sum(item.compared for item in found.checked), "occurrence")
     for verdict in Verdict:
         if found.count(verdict):
             yield f"{found.count(verdict):>5} {verdict}"
     yield from _wrapped(
-        f"{many} occurrences compared"
+        f"{many} compared"
         + (", and seen in the target's own calendar" if found.witnessed else ""),
         2,
     )
@@ -347,8 +402,16 @@ def _verification_lines(found: Verification, full: bool) -> Iterator[str]:
                 yield from _wrapped(f"only there: {_moments(item.added)}", 6, 8)
             if full and item.proof:
                 yield from _wrapped(
-                    f"{item.compared} occurrences, proof: {item.proof}", 6, 8
+                    f"{_many(item.compared, 'occurrence')}, proof: "
+                    f"{_proved(item.proof)}",
+                    6,
+                    8,
                 )
+    if found.overdue:
+        yield ""
+        yield f"OVERDUE {len(found.overdue)}: nobody attended"
+        for line in found.overdue:
+            yield from _wrapped(line, 2, 4)
     if found.drift:
         yield ""
         yield f"NOT IN STEP {len(found.drift)}: a plan would change this"
@@ -373,7 +436,7 @@ def verification_json(found: Verification) -> Json:
 
 def _moments(found: Iterable[object]) -> str:
     told = [
-        f"{item[0]:%Y-%m-%d %H:%M}-{item[1]:%H:%M}Z"
+        f"{item[0]:%Y-%m-%d}{_TIED}{item[0]:%H:%M}-{item[1]:%H:%M}Z"
         if isinstance(item, tuple)
         else str(item)
         for item in found
@@ -382,8 +445,12 @@ def _moments(found: Iterable[object]) -> str:
     return ", ".join(told[:6]) + more
 
 
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def _span(seconds: float) -> str:
-    span = dt.timedelta(seconds=round(seconds))
+    span = dt.timedelta(seconds=max(1, round(seconds)))
     if span < dt.timedelta(minutes=2):
         return f"{int(span.total_seconds())} s"
     if span < dt.timedelta(hours=2):
@@ -396,13 +463,14 @@ def _indent(text: str, by: int = 2) -> str:
 
 
 def _wrapped(text: str, by: int, then: int | None = None) -> Iterator[str]:
-    yield from textwrap.wrap(
+    for line in textwrap.wrap(
         text,
         WIDTH,
         initial_indent=" " * by,
         subsequent_indent=" " * (by if then is None else then),
         break_on_hyphens=False,
-    )
+    ):
+        yield line.replace(_TIED, " ")
 
 
 def _more(count: int) -> Iterator[str]:

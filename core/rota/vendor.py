@@ -22,7 +22,7 @@ import attrs
 from .forms import Form
 from .model import (
     AdHoc,
-    Extras,
+    Json,
     Keeps,
     Kind,
     Occurrence,
@@ -365,6 +365,7 @@ class Entry:
     Args:
         external: The key that the account's owner gave it, e.g. a site code.
         usable: False where the vendor refuses it, e.g. a blocked device.
+        caution: What to know before work is given to it, empty where there is nothing.
         zone: IANA name, for sites that have one.
     """
 
@@ -373,9 +374,10 @@ class Entry:
     external: str = ""
     active: bool = True
     usable: bool = True
+    caution: str = ""
     zone: str | None = None
     place: Place | None = None
-    extras: Extras = attrs.field(factory=dict)
+    extras: Mapping[str, Json] = attrs.field(factory=dict)
 
 
 # ---------------------------------------------------------------------------- accounts

@@ -21,7 +21,7 @@ from .errors import VendorError
 from .gathering import Pair, gather
 from .ledger import Ledger
 from .model import Occurrence, Once, Recurring, Ref, Schedule, ScheduleStatus
-from .planning import Act, Change, LinkState, Plan, Snapshot, plan
+from .planning import Act, Change, LinkState, NoteKind, Plan, Snapshot, plan
 from .translation import Basis, Proof, expand
 from .vendor import Account
 
@@ -75,6 +75,7 @@ class Verification:
         last: Last day compared.
         witnessed: Whether the target's own calendar was read and agrees.
         drift: Why the two do not agree as a whole, beyond single schedules.
+        overdue: What was to be made by now, and nobody made.
     """
 
     pair: str
@@ -83,6 +84,7 @@ class Verification:
     checked: tuple[Checked, ...]
     witnessed: bool
     drift: tuple[str, ...] = ()
+    overdue: tuple[str, ...] = ()
     pending: int = 0
 
     def count(self, verdict: Verdict) -> int:
@@ -99,7 +101,9 @@ class Verification:
 
     @property
     def code(self) -> int:
-        """The exit code: 3 where something differs."""
+        """The exit code: 7 where a piece is overdue, 3 where something differs."""
+        if self.overdue:
+            return 7
         return 0 if self.agrees else 3
 
 
@@ -191,6 +195,11 @@ def compare(
         checked=tuple(checked),
         witnessed=shown is not None,
         drift=tuple(drift),
+        overdue=tuple(
+            f"{note.about}: {note.text}"
+            for note in decided.notes
+            if note.kind is NoteKind.OVERDUE
+        ),
         pending=len(decided.changes),
     )
 
@@ -241,8 +250,8 @@ def _check(
         records=tuple(record.ref for _, record in linked if record.ref),
         later=tuple(change.first_day for change in later),
         compared=len(ours),
-        missing=tuple(sorted((missing + Counter(unseen)).elements(), key=str)),
-        added=tuple(sorted(added.elements(), key=str)),
+        missing=tuple(sorted((missing + Counter(unseen)).elements(), key=_when)),
+        added=tuple(sorted(added.elements(), key=_when)),
         proof=Proof(
             basis=Basis.WITNESSED if known else Basis.DERIVED,
             first=first,
@@ -312,6 +321,12 @@ def _calendar(
             + "; ".join(listing.certificate.errors)
         )
     return listing.items
+
+
+def _when(moment: Moment) -> dt.datetime:
+    if isinstance(moment, tuple):
+        return moment[0]
+    return dt.datetime.combine(moment, dt.time(), dt.UTC)
 
 
 def _moment(item: Occurrence) -> Moment:

@@ -23,7 +23,7 @@ from rota.model import Json
 from rota.secrets import Secret
 
 from . import Settings
-from .mapping import Body, Row
+from .reading import Body, Row
 
 
 _ENDED = (3, 4)
@@ -157,7 +157,18 @@ def classify(status: int, headers: Mapping[str, str], body: Json) -> VendorError
             return RightMissing(text, code=code, hint=hint)
         case 201 | 204:
             return NotFound(text, code=code)
-    return Refused(f"{text}{_faults(body)}", code=code, hint=hint)
+    return Refused(f"{text}{_faults(body)}", code=code, hint=hint or _dates(body))
+
+
+def _dates(body: Row) -> str:
+    """Return the way out where the vendor does not take a date."""
+    named = {fault.get("parameter") for fault in as_rows(body.get("errors") or [])}
+    if not named & {"task.from", "task.to", "from", "to", "interval"}:
+        return ""
+    return (
+        "look at the dates, which may not be past; an installation without ISO dates "
+        "wants iso_datetime = false"
+    )
 
 
 def _faults(body: Row) -> str:

@@ -37,7 +37,7 @@ from rota.vendor import (
     Scope,
 )
 
-from . import Settings, capabilities, mapping, outcomes
+from . import Settings, capabilities, mapping, outcomes, previews
 from .answers import (
     as_row,
     as_rows,
@@ -48,8 +48,8 @@ from .answers import (
     part,
     row_key,
 )
-from .mapping import Body, Record, RecordKind, Row
-from .previews import Owners, content
+from .mapping import Record, RecordKind
+from .reading import Body, Row, tell_moment
 
 
 _ISO = {"NVX-ISO-DateTime": "true"}
@@ -222,8 +222,8 @@ class Navixy(Account):
         """
         Replace the record, keeping every member of it that rota does not know.
 
-        The vendor has no version to compare: the record is read just before, and the
-        last write wins. The assignee of a one-off task takes a call of its own.
+        The vendor has no version to compare: the record is read just before, and what
+        others changed meanwhile in other fields is kept. The assignee of a one-off task takes a call of its own.
 
         Raises:
             NotFound: The record is gone.
@@ -461,31 +461,8 @@ class Navixy(Account):
             day = end + dt.timedelta(1)
         if not rows:
             return []
-        there = collections.Counter(
-            content(one.row, zone)
-            for one in made
-            if one.row.get("origin") == "scheduled"
-        )
-        owners = Owners(tuple(self._entries(None)), zone, self.name)
-        found = []
-        for row in rows:
-            same = content(row, zone)
-            if there[same]:
-                there[same] -= 1
-                continue
-            routed = row.get("type") == "route"
-            found.append(
-                outcomes.parse_occurrence(
-                    Record(
-                        kind=RecordKind.ROUTE if routed else RecordKind.TASK, row=row
-                    ),
-                    account=self.name,
-                    zone=zone.key,
-                    schedule=owners.take(row),
-                    foreseen=True,
-                )
-            )
-        return found
+        entries = tuple(self._entries(None))
+        return previews.foresee(rows, made, entries, zone=zone, account=self.name)
 
     # -------------------------------------------------------------------------- asking
 
@@ -519,7 +496,7 @@ class Navixy(Account):
         }
 
     def _tell(self, at: dt.datetime, zone: ZoneInfo) -> str:
-        return mapping.tell_moment(at, zone, iso=self.settings.iso_datetime)
+        return tell_moment(at, zone, iso=self.settings.iso_datetime)
 
     def _headers(self) -> Mapping[str, str]:
         return _ISO if self.settings.iso_datetime else {}
@@ -652,26 +629,43 @@ def _bears(row: Row, mark: Mark | None) -> bool:
 
 
 def _continued(schedule: Schedule, was: Schedule, now: Schedule) -> Schedule:
-    """Return the schedule with what the record holds now beyond the model."""
+    """Return what the record holds now, with what changes from ``was`` put in."""
+    task = attrs.evolve(
+        now.task,
+        **{
+            name: value
+            for name, value in attrs.asdict(schedule.task, recurse=False).items()
+            if value != getattr(was.task, name) and name != "stops"
+        },
+    )
+    if schedule.task.stops != was.task.stops:
+        stops = _followed(schedule.task.stops, now.task.stops)
+        task = attrs.evolve(task, stops=stops)
     extras = dict(now.extras)
     for key in schedule.extras.keys() | was.extras.keys():
         if schedule.extras.get(key) != was.extras.get(key):
             extras[key] = schedule.extras.get(key)
-    held = {stop.extras.get("id"): stop for stop in now.task.stops}
-    spare = [stop.extras.get("id") for stop in now.task.stops]
-    for stop in schedule.task.stops:
-        if stop.extras.get("id") in held:
-            spare.remove(stop.extras.get("id"))
-    stops: list[Stop] = []
-    for stop in schedule.task.stops:
-        number = stop.extras.get("id")
-        if number not in held:
-            number = spare.pop(0) if spare else None
-        kept = {} if number is None else held[number].extras
-        stops.append(attrs.evolve(stop, extras=kept))
+    moved = (schedule.timing, schedule.zone) != (was.timing, was.zone)
     return attrs.evolve(
-        schedule,
-        ref=now.ref,
+        now,
+        task=task,
+        timing=schedule.timing if moved else now.timing,
+        zone=schedule.zone if moved else now.zone,
+        mark=schedule.mark if schedule.mark != was.mark else now.mark,
         extras=extras,
-        task=attrs.evolve(schedule.task, stops=tuple(stops)),
     )
+
+
+def _followed(wanted: tuple[Stop, ...], held: tuple[Stop, ...]) -> tuple[Stop, ...]:
+    """Give each wanted stop the checkpoint that it continues: by id, else in turn."""
+    known = {stop.extras.get("id"): stop.extras for stop in held}
+    named = {stop.extras.get("id") for stop in wanted}
+    spare = [number for number in known if number not in named]
+    stops = []
+    for stop in wanted:
+        number = stop.extras.get("id")
+        if number not in known:
+            number = spare.pop(0) if spare else None
+        kept = known.pop(number, {})
+        stops.append(attrs.evolve(stop, extras=kept))
+    return tuple(stops)

@@ -17,8 +17,6 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TypeAlias
-from zoneinfo import ZoneInfo
 
 import attrs
 
@@ -34,7 +32,6 @@ from rota.model import (
     Once,
     Opaque,
     Place,
-    Point,
     Recurring,
     Ref,
     Schedule,
@@ -45,12 +42,11 @@ from rota.model import (
     Zone,
     ZoneOrigin,
 )
-from rota.recurrence import Recurrence, monthly, weekly
+from rota.recurrence import Recurrence
 from rota.vendor import Mark, add_mark, take_mark
 
+from .reading import Body, Reader, Row, tell_moment, tell_wall
 
-Row: TypeAlias = Mapping[str, Json]
-Body: TypeAlias = dict[str, Json]
 
 READ_ONLY = frozenset(
     {
@@ -61,9 +57,6 @@ READ_ONLY = frozenset(
 """What the vendor ignores or refuses in what a client sends."""
 
 _OF_STOPS = frozenset({"min_stay_duration", "min_arrival_duration"})
-_MARK = re.compile(r"rota:[a-z2-7]{10}")
-_TIME = re.compile(r"\d\d:\d\d:\d\d", re.ASCII)
-_NAIVE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 _FEWEST, _MOST = 2, 500
 
 
@@ -140,7 +133,7 @@ def parse(record: Record, *, account: str, zone: str, keeps: Keeps) -> Schedule:
     row, kind = record.row, record.kind
     reader = Reader(account=account, where=str(kind), keeps=keeps)
     stops = tuple(
-        reader.stop(stop, place, kind, zone)
+        _read_stop(reader, stop, place, kind, zone)
         for place, stop in enumerate(_in_order(record))
     )
     description = reader.text(row, "description")
@@ -159,7 +152,7 @@ def parse(record: Record, *, account: str, zone: str, keeps: Keeps) -> Schedule:
         stops=stops,
     )
     timing = (
-        reader.recurring(row, stops)
+        _read_recurring(reader, row, stops)
         if kind.recurs
         else reader.once(row, zones.load(zone))
     )
@@ -190,201 +183,40 @@ def _in_order(record: Record) -> Sequence[Row]:
     )
 
 
-@attrs.frozen(kw_only=True)
-class Reader:
-    """Reads members strictly; what it refuses is told with its path."""
-
-    account: str
-    where: str
-    keeps: Keeps
-
-    def refuse(self, key: str, why: str) -> ValueRefused:
-        return ValueRefused(f"{self.where}.{key}: {why}")
-
-    def text(self, row: Row, key: str, default: str | None = None) -> str:
-        value = row.get(key)
-        if value is None and default is not None:
-            return default
-        if not isinstance(value, str):
-            raise self.refuse(key, "is missing" if value is None else "is no text")
-        return value
-
-    def whole(self, row: Row, key: str) -> int | None:
-        value = row.get(key)
-        if value is not None and type(value) is not int:
-            raise self.refuse(key, "is no whole number")
-        return value
-
-    def ref(self, row: Row, key: str, kind: Kind) -> Ref | None:
-        value = self.whole(row, key)
-        return (
-            None
-            if value is None
-            else Ref(account=self.account, kind=kind, id=str(value))
-        )
-
-    def tags(self, row: Row) -> tuple[Ref, ...]:
-        value = row.get("tags")
-        if value is None:
-            return ()
-        if not isinstance(value, list | tuple) or any(
-            type(v) is not int for v in value
-        ):
-            raise self.refuse("tags", "is no list of whole numbers")
-        return tuple(
-            Ref(account=self.account, kind=Kind.TAG, id=str(tag)) for tag in value
-        )
-
-    def form(self, row: Row) -> Ref | None:
-        form = row.get("form")
-        if isinstance(form, Mapping):
-            return self.ref(form, "template_id", Kind.FORM)
-        return self.ref(row, "form_template_id", Kind.FORM)
-
-    def lateness(self, row: Row) -> int | None:
-        """Return the minutes of lateness; 0, the vendor's default, is none at all."""
-        return self.whole(row, "max_delay") or None
-
-    def external_mark(self, row: Row) -> Mark | None:
-        value = self.text(row, "external_id", default="")
-        return Mark(value) if _MARK.fullmatch(value) else None
-
-    def place(self, row: Row) -> Place:
-        location = row.get("location")
-        if not isinstance(location, Mapping):
-            raise self.refuse("location", "is missing")
-        numbers = {}
-        for key in ("lat", "lng"):
-            value = location.get(key)
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise self.refuse(f"location.{key}", "is no number")
-            numbers[key] = float(value)
-        try:
-            point = Point(**numbers, radius_m=self.whole(location, "radius"))
-        except ValueError as error:
-            raise self.refuse("location", str(error)) from error
-        return Place(
-            point=point, address=self.text(location, "address", default="") or None
-        )
-
-    def window(self, row: Row) -> Window:
-        start = self.text(row, "from_time")
-        minutes = self.whole(row, "duration")
-        if minutes is None or minutes < 1:
-            raise self.refuse("duration", "is no number of minutes")
-        try:
-            if not _TIME.fullmatch(start):
-                raise self.refuse("from_time", f"{start!r} is no time HH:mm:ss")
-            at = dt.time.fromisoformat(start)
-        except ValueError as error:
-            raise self.refuse("from_time", f"{start!r} is no time HH:mm:ss") from error
-        return Window.lasting(at, minutes, keeps=self.keeps)
-
-    def stop(self, row: Row, place: int, kind: RecordKind, zone: str) -> Stop:
-        here = attrs.evolve(self, where=f"{self.where}.checkpoints[{place}]")
-        if kind.recurs:
-            window = here.window(row)
-        else:
-            timing = here.once(row, zones.load(zone))
-            if not isinstance(timing, Once) or not isinstance(timing.window, Window):
-                raise here.refuse("to", "its window can't be told")
-            window = timing.window
-        core = Stop(
-            title=here.text(row, "label"),
-            place=here.place(row),
-            window=window,
-            instructions=here.text(row, "description"),
-            grace_min=here.lateness(row),
-            form=here.form(row),
-            tags=here.tags(row),
-        )
-        printed = _stop_row(core, place, kind)
-        if not kind.recurs:
-            printed |= {"from": row.get("from"), "to": row.get("to")}
-        return attrs.evolve(core, extras=_beyond(row, printed))
-
-    def recurring(self, row: Row, stops: tuple[Stop, ...]) -> Timing:
-        window = _round_window(stops, self.keeps) if stops else None
-        if window is None and not stops and "from_time" in row:
-            window = self.window(row)
-        days = self.days(row)
-        if window is None:
-            return Opaque(why="its checkpoints do not follow one another")
-        return Recurring(lines=(Line(days=days, window=window),))
-
-    def days(self, row: Row) -> Recurrence:
-        rule = row.get("parameters")
-        if not isinstance(rule, Mapping):
-            raise self.refuse("parameters", "is missing")
-        kind = self.text(rule, "type")
-        numbers = rule.get(kind)
-        most = {"weekdays": 7, "month_days": 31}.get(kind)
-        if most is None:
-            raise self.refuse("parameters.type", f"{kind!r} is not known")
-        if (
-            not isinstance(numbers, list | tuple)
-            or not numbers
-            or any(type(n) is not int or not 1 <= n <= most for n in numbers)
-        ):
-            raise self.refuse(f"parameters.{kind}", f"is no list of 1 to {most}")
-        days = sorted({n for n in numbers if isinstance(n, int)})
-        made = weekly(days) if kind == "weekdays" else monthly(days)
-        return Recurrence(rules=(made,))
-
-    def once(self, row: Row, zone: ZoneInfo) -> Timing:
-        end = self.wall(row, "to", zone)
-        start = self.wall(row, "from", zone)
-        day = start.date()
-        days = (end.date() - day).days
-        if end <= start or days > 32:
-            return Opaque(
-                why=f"its window from {start} to {end} is not one that rota knows",
-                first=day,
-                last=day,
-            )
-        return Once(
-            day=day, window=Window(start=start.time(), end=end.time(), days=days)
-        )
-
-    def wall(self, row: Row, key: str, zone: ZoneInfo) -> dt.datetime:
-        """Return a date and time on the account's wall clock."""
-        value = row.get(key)
-        if isinstance(value, str) and _NAIVE.fullmatch(value):
-            try:
-                return dt.datetime.fromisoformat(value)
-            except ValueError:
-                raise self.refuse(key, "is no date and time") from None
-        return self.moment(row, key, zone).astimezone(zone).replace(tzinfo=None, fold=0)
-
-    def moment(self, row: Row, key: str, zone: ZoneInfo) -> dt.datetime:
-        """Return a date and time as an instant in UTC."""
-        found = read_moment(row.get(key), zone)
-        if found is None:
-            raise self.refuse(key, "is no date and time")
-        return found
+def _read_stop(
+    reader: Reader, row: Row, place: int, kind: RecordKind, zone: str
+) -> Stop:
+    here = attrs.evolve(reader, where=f"{reader.where}.checkpoints[{place}]")
+    if kind.recurs:
+        window = here.window(row)
+    else:
+        timing = here.once(row, zones.load(zone))
+        if not isinstance(timing, Once) or not isinstance(timing.window, Window):
+            raise here.refuse("to", "its window can't be told")
+        window = timing.window
+    core = Stop(
+        title=here.text(row, "label"),
+        place=here.place(row),
+        window=window,
+        instructions=here.text(row, "description"),
+        grace_min=here.lateness(row),
+        form=here.form(row),
+        tags=here.tags(row),
+    )
+    printed = _stop_row(core, place, kind)
+    if not kind.recurs:
+        printed |= {"from": row.get("from"), "to": row.get("to")}
+    return attrs.evolve(core, extras=_beyond(row, printed))
 
 
-def read_moment(value: Json, zone: ZoneInfo) -> dt.datetime | None:
-    """Return the instant, in UTC, of the vendor's date and time; None if it is none."""
-    if not isinstance(value, str):
-        return None
-    try:
-        moment = dt.datetime.fromisoformat(value)
-        if moment.tzinfo is not None:
-            return moment.astimezone(dt.UTC)
-        if _NAIVE.fullmatch(value):
-            return zones.instant(zone, moment.date(), moment.time())
-    except (ValueError, OverflowError):
-        pass
-    return None
-
-
-def tell_moment(at: dt.datetime, zone: ZoneInfo, *, iso: bool) -> str:
-    """Return an instant in the vendor's words: with its offset, or the wall clock."""
-    local = at.astimezone(zone)
-    if iso:
-        return local.isoformat(timespec="seconds")
-    return _tell_wall(local)
+def _read_recurring(reader: Reader, row: Row, stops: tuple[Stop, ...]) -> Timing:
+    window = _round_window(stops, reader.keeps) if stops else None
+    if window is None and not stops and "from_time" in row:
+        window = reader.window(row)
+    days = reader.days(row)
+    if window is None:
+        return Opaque(why="its checkpoints do not follow one another")
+    return Recurring(lines=(Line(days=days, window=window),))
 
 
 def _round_window(stops: tuple[Stop, ...], keeps: Keeps) -> Window | None:
@@ -406,7 +238,8 @@ def record(schedule: Schedule, *, iso: bool = False, sent: bool = False) -> Reco
     """
     Return the whole record that a schedule is; its own members fill in from extras.
 
-    A route has no hours of its own: those of its stops are the round's.
+    A route has no hours of its own: those of its stops are the round's, moved
+    together where the round begins at another time than they do.
 
     Args:
         iso: Whether dates bear their offset.
@@ -417,7 +250,7 @@ def record(schedule: Schedule, *, iso: bool = False, sent: bool = False) -> Reco
         ValueRefused: The vendor can't say it; the reason is told.
     """
     kind = kind_of(schedule)
-    stops = _shared(schedule, kind).task.stops if kind.routed else ()
+    stops = _placed(_shared(schedule, kind)) if kind.routed else ()
     if kind.routed and not _FEWEST <= len(stops) <= _MOST:
         raise ValueRefused(
             f"a route has {_FEWEST} to {_MOST} checkpoints, not {len(stops)}"
@@ -459,6 +292,36 @@ def _shared(schedule: Schedule, kind: RecordKind) -> Schedule:
     if task.form is not None and stops[-1].form is None:
         stops = (*stops[:-1], attrs.evolve(stops[-1], form=task.form))
     return attrs.evolve(schedule, task=attrs.evolve(task, stops=stops))
+
+
+def _placed(schedule: Schedule) -> tuple[Stop, ...]:
+    """Return the stops, moved together to where their round begins."""
+    stops, timing = schedule.task.stops, schedule.timing
+    if isinstance(timing, Recurring):
+        begin = _clocked(_only_line(timing).window).start
+    elif isinstance(timing, Once):
+        begin = _clocked(timing.window).start
+    else:
+        return stops
+    by = _since_midnight(begin) - _since_midnight(stops[0].window.start)
+    if not by:
+        return stops
+    return tuple(attrs.evolve(stop, window=_moved(stop.window, by)) for stop in stops)
+
+
+def _moved(window: Window, by: dt.timedelta) -> Window:
+    start = _since_midnight(window.start) + by
+    if not dt.timedelta(0) <= start < dt.timedelta(days=1):
+        raise ValueRefused(
+            "a checkpoint would begin on another day than its route",
+            hint="all checkpoints of a route begin on the day of the route",
+        )
+    moved = dt.datetime.combine(dt.date(2000, 1, 1), dt.time()) + start
+    return Window.lasting(moved.time(), window.minutes, keeps=window.keeps)
+
+
+def _since_midnight(at: dt.time) -> dt.timedelta:
+    return dt.timedelta(hours=at.hour, minutes=at.minute, seconds=at.second)
 
 
 def _formed(row: Body) -> Body:
@@ -612,7 +475,7 @@ def _period(window: Window, schedule: Schedule, *, iso: bool) -> Body:
     wall = dt.datetime.combine(day, window.start)
     wall_end = dt.datetime.combine(day + dt.timedelta(window.days), window.end)
     if not iso and window.keeps is Keeps.END:
-        return {"from": _tell_wall(wall), "to": _tell_wall(wall_end)}
+        return {"from": tell_wall(wall), "to": tell_wall(wall_end)}
     start = zones.instant(zone, wall.date(), wall.time())
     end = (
         start + window.length
@@ -623,10 +486,6 @@ def _period(window: Window, schedule: Schedule, *, iso: bool) -> Body:
         "from": tell_moment(start, zone, iso=iso),
         "to": tell_moment(end, zone, iso=iso),
     }
-
-
-def _tell_wall(at: dt.datetime) -> str:
-    return at.strftime("%Y-%m-%d %H:%M:%S")
 
 
 # ----------------------------------------------------------------------------- extras

@@ -24,7 +24,8 @@ from rota.model import (
 )
 from rota.vendor import Entry, take_mark
 
-from .mapping import Reader, Record, Row, make_id, read_moment
+from .mapping import Record, make_id
+from .reading import Reader, Row, read_moment
 
 
 STATUSES: Mapping[str, tuple[OccurrenceStatus, SessionStatus | None, StepKind]] = {
@@ -212,17 +213,31 @@ def _step(line: Row, reader: Reader, zone: ZoneInfo) -> Step:
 # ------------------------------------------------------------------------ directories
 
 
+_PHONE = (
+    "looks like a phone with X-GPS Tracker, which does not show recurring tasks; "
+    'native = "avoid" on the pair makes dated ones'
+)
+
+
 def parse_tracker(row: Json, account: str) -> Entry:
-    """Return a device; a blocked one is not usable."""
+    """
+    Return a device; a blocked one is not usable.
+
+    The vendor's help says that recurring tasks do not reach its app on a phone. Which
+    models that app reports is in no schema: a name with ``xgps`` or ``mobile``.
+    """
     reader, whole = _entry(row, account, "tracker")
     source = whole.get("source")
     source = source if isinstance(source, Mapping) else {}
     blocked = source.get("blocked") is True
+    model = str(source.get("model") or "").lower()
+    phone = "xgps" in model or "mobile" in model
     return Entry(
         ref=_ref(reader, whole, Kind.DEVICE),
         name=reader.text(whole, "label"),
         external=str(source.get("device_id") or ""),
         usable=not blocked,
+        caution=_PHONE if phone else "",
         extras={"model": source.get("model")} if source.get("model") else {},
     )
 

@@ -26,6 +26,7 @@ from rota.clock import Clock
 from rota.sandbox import Sandbox, inferred, read_body, read_form
 
 from .simulation import directories, forms, schedules, tasks  # noqa: F401
+from .simulation import sample as first_fleet
 from .simulation.calls import CALLS
 from .simulation.checks import Ask, Record, Refusal, invalid
 from .simulation.world import Simulation, shown
@@ -142,6 +143,7 @@ class NavixySandbox(Sandbox):
         emoji: Whether texts may hold characters of four UTF-8 bytes.
         line_breaks: Whether descriptions may hold line breaks.
         iso_offset: Whether ISO times are answered with the zone's offset or with Z.
+        iso: Whether this installation has ISO times at all.
     """
 
     name = "navixy"
@@ -160,6 +162,7 @@ class NavixySandbox(Sandbox):
         emoji: bool = False,
         line_breaks: bool = True,
         iso_offset: bool = True,
+        iso: bool = True,
     ) -> None:
         super().__init__(clock=clock)
 
@@ -175,6 +178,7 @@ class NavixySandbox(Sandbox):
         self._emoji = emoji
         self._line_breaks = line_breaks
         self._iso_offset = iso_offset
+        self._iso = iso
         self._issued = 0
         self.reset()
 
@@ -188,7 +192,11 @@ class NavixySandbox(Sandbox):
             office = self.add_user(LOGIN, PASSWORD)
             self.add_key(API_KEY, office)
             if self._sample:
-                self._add_sample()
+                first_fleet.fill(self.world, self.call)
+
+    def credentials(self) -> Mapping[str, str | int]:
+        """Return the key of the one user that there is from the start."""
+        return {"api_key": API_KEY}
 
     def state(self) -> Mapping[str, object]:
         """Return all records, times in UTC."""
@@ -249,7 +257,7 @@ class NavixySandbox(Sandbox):
         ask = Ask(
             raw,
             textual=textual,
-            iso=_iso(request, raw),
+            iso=self._iso and _iso(request, raw),
             zone=self.world.zone,
             emoji=self._emoji,
             line_breaks=self._line_breaks,
@@ -515,55 +523,6 @@ class NavixySandbox(Sandbox):
         with self.lock:
             self.world.tick()
             self.world.zone = zoneinfo.ZoneInfo(name)
-
-    def _add_sample(self) -> None:
-        car = self.world.add_tracker("Patrol car 1", id=22)
-        van = self.world.add_tracker("Patrol car 2", id=23)
-        self.world.add_tracker("Old phone", id=24, blocked=True)
-        self.world.add_employee("Ana", "Reyes", id=31, tracker=car, number="G-101")
-        self.world.add_employee("Bo", "Lindqvist", id=32, tracker=van, number="G-102")
-        self.world.add_tag("night", id=1)
-        self.world.add_tag("gate", id=2)
-        self.world.add_form_template("Patrol report", id=1)
-        self.world.add_place("Harbour gate", 33.74, -118.27, id=41, external_id="S-1")
-        self.world.add_place("Mill yard", 34.05, -118.24, id=42, external_id="S-2")
-        where = {"lat": 33.74, "lng": -118.27, "address": "1 Quay Road", "radius": 150}
-        self.call(
-            "task/schedule/create",
-            schedule={
-                "tracker_id": car,
-                "label": "Evening round",
-                "description": "Walk the fence, check the gate",
-                "location": where,
-                "from_time": "22:00:00",
-                "duration": 480,
-                "parameters": {"type": "weekdays", "weekdays": [1, 2, 3, 4, 5]},
-                "tags": [1],
-            },
-        )
-        stops = [
-            {
-                "label": label,
-                "description": "",
-                "location": where | {"lat": lat},
-                "from_time": time,
-                "duration": 60,
-            }
-            for label, lat, time in (
-                ("North gate", 33.75, "06:00:00"),
-                ("South gate", 33.73, "07:00:00"),
-            )
-        ]
-        self.call(
-            "task/schedule/route/create",
-            route={
-                "tracker_id": van,
-                "label": "Opening tour",
-                "description": "",
-                "parameters": {"type": "month_days", "month_days": [1, 15]},
-            },
-            checkpoints=stops,
-        )
 
 
 _NOBODY = _Session(user=User(login="", password=""), ends=None, kind="session")

@@ -120,6 +120,14 @@ class TrackopsSandbox(Company, Sandbox):
             if self.filled:
                 self.fill()
 
+    def credentials(self) -> Mapping[str, str | int]:
+        """Return what a client logs in with, and the one calendar's number."""
+        return {
+            "username": self.username,
+            "api_token": self.token,
+            "calendar_id": next(iter(self.calendars)),
+        }
+
     def state(self) -> Mapping[str, object]:
         """Return every record as JSON, by kind."""
         with self.lock:

@@ -13,7 +13,7 @@ import datetime as dt
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Self
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -132,18 +132,14 @@ class TrackTikSandbox(Seeds, Sandbox):
         self.regions = None if regions is None else frozenset(regions)
         self.reset()
 
-    @classmethod
-    def demo(cls, *, clock: Clock) -> Self:
-        """Return a portal for people to try: small, filled, and forgiving."""
-        return cls(clock=clock)
-
-    def credentials(self) -> Mapping[str, str]:
+    def credentials(self) -> Mapping[str, str | int]:
         """Return what a client logs in with."""
         return {
             "client_id": self.client_id,
             "client_secret": self.client_secret,
             "username": self.username,
             "password": self.password,
+            "biweekly_token": self.biweekly_token,
         }
 
     # ------------------------------------------------------------------- lifecycle

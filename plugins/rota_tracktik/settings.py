@@ -56,7 +56,9 @@ class Settings:
     Args:
         base_url: The portal, e.g. ``https://acme.staffr.us``.
         client_id: Of the OAuth client record.
+        client_secret: Of the OAuth client record.
         username: Of the API service account.
+        password: Of the API service account.
         biweekly_token: The ``frequency`` that means every second week; None while
             unknown: such a schedule is then read but not translated.
         week_starts: Where the weeks of every-second-week schedules begin.

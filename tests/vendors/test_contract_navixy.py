@@ -15,9 +15,21 @@ class TestNavixy(VendorContract):
     """Weekdays and days of the month, and single tasks, with rounds."""
 
     vendor = "navixy"
-    facts = "the vendor's API documentation and its OpenAPI files"
+    facts = "Navixy Platform API 1.0.0, navixy-public-docs at 393278a6d273"
     cassettes = Path(__file__).parents[2] / "cassettes"
-    keep = Keep(names={"id"})
+    keep = Keep(
+        names={
+            *("success", "code", "parameter", "count", "list", "offset", "limit"),
+            *("sort", "types", "from", "to", "time_zone", "locale", "rights"),
+            *("id", "parent_id", "user_id", "task_id", "schedule_id", "tracker_id"),
+            *("form_template_id", "template_id", "checkpoint_ids", "order", "tags"),
+            *("type", "weekdays", "month_days", "from_time", "duration", "max_delay"),
+            *("min_stay_duration", "min_arrival_duration", "stay_duration", "radius"),
+            *("status", "status_change_date", "arrival_date", "origin", "blocked"),
+            *("creation_date", "created", "updated", "version", "create_form"),
+        },
+        coarse={"lat", "lng"},
+    )
     writing = r"/(create|update|delete|assign|unassign)$"
 
     def sandbox(self, clock: Clock) -> NavixySandbox:

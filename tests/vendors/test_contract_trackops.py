@@ -16,7 +16,7 @@ class TestTrackops(VendorContract):
     """Single whole days, made for good."""
 
     vendor = "trackops"
-    facts = "the vendor's help pages on its API and its own PHP client"
+    facts = "the help article 'API Reference - Tasks' and the vendor's PHP client"
     cassettes = Path(__file__).parents[2] / "cassettes"
     keep = Keep(
         names={
@@ -24,15 +24,19 @@ class TestTrackops(VendorContract):
             *("record_count", "page_count", "id", "casefile_id", "calendar_id"),
             *("subject_id", "case_service_id", "users_list", "client_id"),
             *("status", "case_status", "due_on", "created_on", "created_at"),
-            *("updated_at", "completed_at", "alert_at"),
+            *("updated_at", "completed_at", "alert_at", "country"),
         }
     )
-    seeds: ClassVar = {"calendar_id": 1}
+    seeds: ClassVar = {"calendar_id": 2, "case_service_id": 1}
 
     def sandbox(self, clock: Clock) -> TrackopsSandbox:
         return TrackopsSandbox(clock=clock)
 
     def connect(self, base_url: str, clock: Clock) -> Account:
         return rota_trackops.connect(
-            base_url=base_url, username=USERNAME, api_token=TOKEN, clock=clock
+            base_url=base_url,
+            username=USERNAME,
+            api_token=TOKEN,
+            country="US",
+            clock=clock,
         )

@@ -16,9 +16,24 @@ class TestTrackTik(VendorContract):
     """Weekdays every week or every second, and what its settings switch on."""
 
     vendor = "tracktik"
-    facts = "the vendor's help centre and its OpenAPI document"
+    facts = "the help article 'Site Tasks' and the vendor's OpenAPI document"
     cassettes = Path(__file__).parents[2] / "cassettes"
-    keep = Keep(names={"id"})
+    keep = Keep(
+        names={
+            *("grant_type", "token_type", "expires_in", "include", "includeInactive"),
+            *("sort", "limit", "offset", "count", "itemCount", "occurrenceDate"),
+            *("id", "client", "region", "taskType", "position", "checkpointTour"),
+            *("reportTemplate", "taskSiteInstruction", "priceTier", "schedule"),
+            *("session", "sessions", "account", "report", "templateField"),
+            *("type", "status", "frequency", "dayOfWeekStart", "dayOfWeekEnd"),
+            *("rangeStartTime", "rangeEndTime", "durationMinutes", "timeZone"),
+            *("beginServiceDate", "endServiceDate", "periodicTotal"),
+            *("periodicCompleted", "rangeStartedDateTime", "rangeEndedDateTime"),
+            *("reportDateTime", "submittedOn", "submitTime", "startedOn", "endedOn"),
+            *("effectiveDuration", "exception"),
+        },
+        secrets={"client_id", "username"},
+    )
     writing = r"^(POST|PUT|PATCH|DELETE) /rest/"
 
     def sandbox(self, clock: Clock) -> TrackTikSandbox:

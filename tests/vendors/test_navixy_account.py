@@ -47,6 +47,7 @@ from rota.model import (
 )
 from rota.recurrence import Recurrence, monthly, weekly
 from rota.sandbox import Fault, FaultKind, Server, read_body, serve
+from rota.translation import expand
 from rota.vendor import Completeness, Mark, Scope
 from rota_navixy.api import Navixy
 from rota_navixy.sandbox import API_KEY, LOGIN, PASSWORD, NavixySandbox
@@ -435,6 +436,38 @@ def test_previews_are_given_to_the_entry_that_makes_them(fleet: Navixy) -> None:
     assert sample.end == dt.datetime(2026, 11, 25, 14, 0, tzinfo=dt.UTC)
 
 
+@pytest.mark.parametrize("keeps", list(Keeps))
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Australia/Lord_Howe"])
+def test_the_preview_is_a_second_opinion_on_a_year_of_nights(
+    make_navixy: Make, clock: StillClock, keeps: Keeps, zone: str
+) -> None:
+    """Over skipped and repeated hours, both say the same starts and ends."""
+    sandbox = make_navixy(clock=clock, rate=None, keeps=str(keeps), zone=zone)
+    here = Zone(name=zone, origin=ZoneOrigin.ACCOUNT)
+    with (
+        serve(sandbox) as server,
+        rota_navixy.connect(
+            base_url=server.base_url, api_key=API_KEY, clock=clock, keeps=keeps
+        ) as fleet,
+    ):
+        made = []
+        for hour, minute, length in ((1, 30, 60), (2, 15, 90), (22, 0, 480), (0, 0, 1)):
+            window = Window.lasting(dt.time(hour, minute), length, keeps=keeps)
+            for rule in (weekly([6, 7]), monthly([29, 31])):
+                line = Line(days=Recurrence(rules=(rule,)), window=window)
+                schedule = attrs.evolve(
+                    entry(), timing=Recurring(lines=(line,)), zone=here
+                )
+                made.append((fleet.create(schedule, None), schedule.timing))
+        first, last = TODAY + dt.timedelta(2), TODAY + dt.timedelta(366)
+        found = fleet.occurrences(first, last).items
+        for ref_made, timing in made:
+            theirs = [(o.start, o.end) for o in found if o.schedule == ref_made]
+            assert sorted(map(str, theirs)) == sorted(
+                map(str, expand(timing, zone, first, last))
+            )
+
+
 @pytest.mark.parametrize("minutes", [-1, 1, 5])
 def test_around_the_daily_run_nothing_is_seen_twice(
     fleet: Navixy, clock: StillClock, minutes: int
@@ -485,6 +518,49 @@ def test_a_repeated_hour_is_told_apart_with_offsets(
     day = dt.date(2027, 11, 7)
     [found] = [o for o in fleet.occurrences(day, day).items if o.title == "Late"]
     assert found.start == at
+
+
+@pytest.mark.parametrize("iso_offset", [True, False])
+def test_dates_with_offsets_are_read_in_either_style(
+    make_navixy: Make, clock: StillClock, iso_offset: bool
+) -> None:
+    """The account's offset or Z: which one a server takes is not told."""
+    sandbox = make_navixy(clock=clock, rate=None, iso_offset=iso_offset)
+    with (
+        serve(sandbox) as server,
+        rota_navixy.connect(
+            base_url=server.base_url, api_key=API_KEY, clock=clock
+        ) as fleet,
+    ):
+        made = fleet.create(once(), MARK)
+        assert fleet.schedules(Scope(ids=(made.id,))).items[0].timing == once().timing
+
+
+def test_an_installation_without_offsets_is_told_of(
+    make_navixy: Make, clock: StillClock
+) -> None:
+    """The refusal names the setting, and with it all works on the wall clock."""
+    sandbox = make_navixy(clock=clock, rate=None, iso=False)
+    with serve(sandbox) as server:
+        for iso in (True, False):
+            with rota_navixy.connect(
+                base_url=server.base_url,
+                api_key=API_KEY,
+                clock=clock,
+                iso_datetime=iso,
+            ) as fleet:
+                if iso:
+                    with pytest.raises(Refused) as told:
+                        fleet.create(once(), MARK)
+                    assert "iso_datetime" in told.value.hint
+                    continue
+                made = fleet.create(once(), MARK)
+                last = TODAY + dt.timedelta(9)
+                found = fleet.occurrences(TODAY, last).items
+                assert [o.day for o in found if o.mark] == [TODAY + dt.timedelta(2)]
+                [back] = fleet.schedules(Scope(window=(TODAY, last), mark=MARK)).items
+                assert back.ref == made
+                assert back.timing == once().timing
 
 
 # Directories

@@ -423,10 +423,10 @@ def test_a_window_that_the_model_has_not_is_opaque_and_kept() -> None:
 
 
 def test_a_round_has_the_hours_of_its_stops() -> None:
-    """A route has none of its own; what it can't hold goes to its stops."""
+    """They move with its begin; what a route can't hold itself goes to them."""
     place = Place(point=Point(lat=1, lng=2, radius_m=150))
     stops = tuple(
-        Stop(title=f"S{n}", place=place, window=Window.lasting(dt.time(22 + n), 60))
+        Stop(title=f"S{n}", place=place, window=Window.lasting(dt.time(6 + n), 60))
         for n in range(2)
     )
     form = Ref(account="fleet", kind=Kind.FORM, id="4")

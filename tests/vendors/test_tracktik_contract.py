@@ -64,7 +64,7 @@ class TestEverySwitch(TestDefaults):
         "create_periodic": True,
         "end_inclusive": False,
         "same_times": SameTimes.NEXT_DAY,
-        "quota_period": Period.WEEK,
+        "quota_period": Period.MONTH,
         "retire": Retire.INACTIVE,
         "visit_ids": True,
         "session_logs": True,

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import rich_click as click
 
 from rota import convert, report
-from rota.applying import Applied, Result, apply
-from rota.errors import ConfigError, ValueRefused
-from rota.gathering import gather
-from rota.planning import FORMAT, Plan, plan
+from rota.applying import Applied, Result, apply, recover
+from rota.errors import ConfigError, RotaError, ValueRefused
+from rota.planning import FORMAT, Plan
 
-from .printing import json_option, progress, tell, tell_json
+from .plan import decide
+from .printing import Progress, json_option, tell, tell_json
 from .session import Session
+
+
+_LOG = logging.getLogger("rota")
 
 
 @click.command("apply")
@@ -42,8 +50,8 @@ def command(
     """
     Do exactly what the plan in PLANFILE says, each change once.
 
-    A change whose record moved since is skipped. After a crash the same command
-    goes on: it looks first for what may have been written.
+    A change whose record moved since is skipped. After Ctrl-C or a crash the same
+    command goes on: it looks first for what may have been written.
     """
     if (planfile is None) == (pair is None):
         raise click.UsageError("name either a PLANFILE or --pair PAIR")
@@ -53,27 +61,76 @@ def command(
     else:
         assert pair is not None
         both = session.pair(pair)
-        made = plan(gather(both, session.ledger, clock=session.clock))
-    with progress("applying", len(made.changes), quiet=as_json) as advance:
+        recover(both, session.ledger, clock=session.clock)
+        made = decide(session, both, quiet=as_json)
+    rate = both.target.capabilities.rate
+    seen: list[Result] = []
+    with Progress(
+        f"writing to {both.target.name}",
+        clock=session.clock,
+        calls=made.calls,
+        per_second=rate.calls / rate.seconds,
+        quiet=as_json,
+    ) as progress:
 
         def watch(result: Result) -> None:
-            advance()
+            seen.append(result)
+            progress.advance(result.change.calls)
+            _LOG.info("%s", report.result_line(result))
 
-        applied = apply(
-            made,
-            both,
-            session.ledger,
-            accept=accept,
-            clock=session.clock,
-            workers=workers,
-            watch=watch,
-        )
+        try:
+            with _finishing():
+                applied = apply(
+                    made,
+                    both,
+                    session.ledger,
+                    accept=accept,
+                    clock=session.clock,
+                    workers=workers,
+                    watch=watch,
+                )
+        except RotaError as error:
+            if seen:
+                error.hint = (
+                    f"{error.hint}\n{len(seen)} of {len(made.changes)} changes were "
+                    "dealt with before that: rota runs shows them, and the same "
+                    "command goes on"
+                ).strip()
+            raise
     _observe(session, applied)
     if as_json:
         tell_json(report.applied_json(applied))
     else:
         tell(report.applied_text(applied))
     return applied.code
+
+
+@contextmanager
+def _finishing() -> Iterator[None]:
+    """Let the first Ctrl-C stop the run after the calls under way, others wait."""
+    told = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal told
+        if told:
+            click.echo("\nstill waiting for the answer of a call under way", err=True)
+            return
+        told = True
+        click.echo("\nstopping: the calls under way are finished first", err=True)
+        raise KeyboardInterrupt
+
+    try:
+        before = {
+            number: signal.signal(number, stop)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+    except ValueError:  # not the main thread, which alone hears signals
+        before = {}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _observe(session: Session, applied: Applied) -> None:
@@ -87,22 +144,24 @@ def _observe(session: Session, applied: Applied) -> None:
         ref = result.change.target.key if result.change.target else None
         outcome = outcomes.get((result.change.source.key, ref))
         if outcome is not None:
-            session.plugins.notify(
+            session.notify(
                 "rota_change_applied",
                 run=record.run,
                 change=result.change,
                 outcome=outcome,
             )
-    session.plugins.notify("rota_run_finished", run=record.run)
+    session.notify("rota_run_finished", run=record.run)
 
 
 def read(path: Path) -> Plan:
     """Read a plan file; ConfigError names what is wrong with it."""
-    again = "make it anew with rota plan PAIR -o FILE"
+    again = "make it anew: rota plan PAIR -o FILE"
     try:
         data = json.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path} can't be read: {error.strerror}") from error
+        raise ConfigError(
+            f"{path} can't be read: {error.strerror}", hint=again
+        ) from error
     except ValueError as error:
         raise ConfigError(f"{path} is not a plan: {error}", hint=again) from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:

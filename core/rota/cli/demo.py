@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import io
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import attrs
 import rich_click as click
 
 from rota.clock import StillClock
 from rota.errors import ConfigError, PluginError, RotaError
+from rota.plugins import Plugins
 
-from .plan import write
-from .printing import json_option, tell, tell_json
+from .printing import json_option, tell, tell_json, write
 from .session import Session
 
 
@@ -70,7 +72,7 @@ select = {{ category = ["4"] }}
 
 
 @attrs.frozen(kw_only=True)
-class _Stage:
+class _Box:
     """One sandbox: the account's name, its vendor, how it is made and filled."""
 
     account: str
@@ -79,15 +81,15 @@ class _Stage:
     world: str = ""
 
 
-_STAGES = (
-    _Stage(account="guards", vendor="tracktik", options={"seeded": False}),
-    _Stage(
+_BOXES = (
+    _Box(account="guards", vendor="tracktik", options={"seeded": False}),
+    _Box(
         account="fleet",
         vendor="navixy",
         options={"sample": False, "zone": "America/Chicago", "rate_on_clock": True},
         world="world",
     ),
-    _Stage(account="office", vendor="trackops", options={"filled": False}),
+    _Box(account="office", vendor="trackops", options={"filled": False}),
 )
 
 
@@ -109,19 +111,17 @@ def command(session: Session, folder: str, as_json: bool) -> int:
     own, so it tells the same story at any hour.
     """
     try:
-        import uvicorn  # noqa: F401
+        import_module("rota.sandbox")
     except ImportError as error:
         raise PluginError(
             "the sandboxes need starlette and uvicorn",
             hint="pip install 'rota[sandbox]'",
         ) from error
-    where = Path(folder)
-    _clear(where)
-    with ExitStack() as stack:
-        story = _Story(session, where, stack, quiet=as_json)
+    with Stage(session.plugins, Path(folder)) as stage:
+        story = _Story(stage, quiet=as_json)
         story.tell()
     if as_json:
-        tell_json({"folder": str(where), "steps": story.steps})
+        tell_json({"folder": folder, "steps": story.steps})
     return 0
 
 
@@ -136,37 +136,51 @@ def _clear(where: Path) -> None:
     (where / "secrets").mkdir(parents=True)
 
 
-class _Story:
-    """The demo, step by step."""
+class Stage:
+    """
+    Three filled sandboxes on one still clock, and a folder configured for them.
 
-    def __init__(
-        self, session: Session, where: Path, stack: ExitStack, *, quiet: bool
-    ) -> None:
-        self.plugins = session.plugins
+    Args:
+        where: The folder; made anew.
+    """
+
+    def __init__(self, plugins: Plugins, where: Path) -> None:
         self.where = where
-        self.quiet = quiet
         self.clock = StillClock(BEGIN)
-        self.steps: list[dict[str, object]] = []
         self.boxes: dict[str, Any] = {}
-        self.urls = dict(self._sandboxes(stack))
+        self._stack = ExitStack()
+        _clear(where)
+        self.urls = dict(self._serve(plugins))
         self._configure()
-        self.session = stack.enter_context(
+        self.session = self._stack.enter_context(
             Session(str(where / "rota.toml"), clock=self.clock)
         )
 
-    def _sandboxes(self, stack: ExitStack) -> Iterator[tuple[str, str]]:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def run(self, *words: str) -> int:
+        """Run a command of rota on this stage; its exit code."""
+        name, *args = words
+        found: click.Command = import_module(f".{name}", __package__).command
+        code: int = found.main(args, standalone_mode=False, obj=self.session)
+        return code
+
+    def _serve(self, plugins: Plugins) -> Iterator[tuple[str, str]]:
         from rota.sandbox import serve
 
-        for stage in _STAGES:
-            vendor = self.plugins.vendor(stage.vendor)
-            module, _, name = vendor.sandbox.partition(":")
+        for known in _BOXES:
+            module, _, name = plugins.vendor(known.vendor).sandbox.partition(":")
             box = getattr(import_module(module), name)(
-                clock=self.clock, **stage.options
+                clock=self.clock, **known.options
             )
             acme = import_module(f"{module}_acme")
-            acme.fill(getattr(box, stage.world) if stage.world else box)
-            self.boxes[stage.account] = box
-            yield stage.account, stack.enter_context(serve(box)).base_url
+            acme.fill(getattr(box, known.world) if known.world else box)
+            self.boxes[known.account] = box
+            yield known.account, self._stack.enter_context(serve(box)).base_url
 
     def _configure(self) -> None:
         write(self.where / "rota.toml", _CONFIG.format(**self.urls))
@@ -181,7 +195,15 @@ class _Story:
             write(path, secret)
             path.chmod(0o600)
 
-    # --------------------------------------------------------------------- the telling
+
+class _Story:
+    """The demo, step by step."""
+
+    def __init__(self, stage: Stage, *, quiet: bool) -> None:
+        self.stage = stage
+        self.where = stage.where
+        self.quiet = quiet
+        self.steps: list[dict[str, object]] = []
 
     def tell(self) -> None:
         """Tell it all; raises where a step ends otherwise than it should."""
@@ -189,7 +211,7 @@ class _Story:
             "Three sandboxes run on this machine: TrackTik (guards), Navixy (fleet) "
             "and Trackops (office). It is Monday, 4 January 2027, 09:00 in Chicago."
         )
-        for account, url in self.urls.items():
+        for account, url in self.stage.urls.items():
             self._say(f"  {account:<8} {url}")
         self._run("Can we get in, and what do we see?", "check")
         self._say("Who and what there is whom and what here: names and codes agree,")
@@ -201,7 +223,7 @@ class _Story:
         self._again("And a second plan finds nothing left to do:")
         self._say("\nPeople change three schedules at the source:")
         acme = import_module("rota_tracktik.sandbox_acme")
-        for line in acme.edit(self.boxes["guards"]):
+        for line in acme.edit(self.stage.boxes["guards"]):
             self._say(f"  {line}")
         self._move("The small plan that follows:", "2")
         self._again("Nothing is left but what a person must do by hand:")
@@ -234,7 +256,7 @@ class _Story:
             title = ""
 
     def _midnight(self) -> None:
-        self.clock.set(dt.datetime(2027, 1, 5, 7, tzinfo=dt.UTC))
+        self.stage.clock.set(dt.datetime(2027, 1, 5, 7, tzinfo=dt.UTC))
         self._say(
             "\nMidnight passes in Chicago; Navixy makes the tasks of Tuesday from the "
             "entries that rota wrote:"
@@ -252,13 +274,11 @@ class _Story:
             self._say(f"\n{title}")
         shown = " ".join([name, *args]).replace(f"{self.where}/", "")
         self._say(f"\n$ rota {shown}")
-        found: click.Command = import_module(f".{name}", __package__).command
         if self.quiet:
-            args = [*args, "--json"]
-            with _silence():
-                code = found.main(args, standalone_mode=False, obj=self.session)
+            with contextlib.redirect_stdout(io.StringIO()):
+                code = self.stage.run(name, *args, "--json")
         else:
-            code = found.main(args, standalone_mode=False, obj=self.session)
+            code = self.stage.run(name, *args)
         self.steps.append({"command": f"rota {shown}", "code": code})
         if code not in codes:
             raise RotaError(
@@ -269,10 +289,3 @@ class _Story:
     def _say(self, text: str) -> None:
         if not self.quiet:
             tell(text)
-
-
-def _silence() -> Any:
-    import contextlib
-    import io
-
-    return contextlib.redirect_stdout(io.StringIO())

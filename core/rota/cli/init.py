@@ -9,8 +9,7 @@ import rich_click as click
 from rota.config import FILE, template
 from rota.errors import ConfigError
 
-from .plan import write
-from .printing import json_option, tell, tell_json
+from .printing import json_option, tell, tell_json, write
 from .session import Session
 
 
@@ -22,8 +21,14 @@ def command(session: Session, folder: str, as_json: bool) -> int:
     """Write a rota.toml into FOLDER, with a section for each vendor installed."""
     path = Path(folder) / FILE
     if path.exists():
-        raise ConfigError(f"{path} is there already", hint="nothing was changed")
-    path.parent.mkdir(parents=True, exist_ok=True)
+        raise ConfigError(
+            f"{path} is there already",
+            hint="nothing was changed; name another folder, or move it away",
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{folder} can't be made: {error.strerror}") from error
     write(path, template(session.plugins))
     if as_json:
         tell_json({"wrote": str(path)})

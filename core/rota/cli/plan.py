@@ -8,11 +8,10 @@ from pathlib import Path
 import rich_click as click
 
 from rota import report
-from rota.errors import ConfigError
-from rota.gathering import gather
-from rota.planning import HaltKind, Plan, plan
+from rota.gathering import Pair, gather
+from rota.planning import HaltKind, NoteKind, Plan, plan
 
-from .printing import json_option, tell, tell_json
+from .printing import Progress, json_option, tell, tell_json, write
 from .session import Session
 
 
@@ -40,11 +39,11 @@ def command(
     """
     Decide what would make PAIR's target say what its source says, and show it.
 
-    Nothing is written at either account.
+    Nothing is written at either account. Leaves with 5 or 7 where the plan refuses to
+    be applied as it is, with 4 where conflicts wait.
     """
     both = session.pair(pair)
-    made = plan(gather(both, session.ledger, clock=session.clock))
-    session.plugins.notify("rota_plan_made", plan=made)
+    made = decide(session, both, quiet=as_json)
     if output:
         write(Path(output), json.dumps(report.plan_json(made), ensure_ascii=False))
     if markdown:
@@ -58,26 +57,29 @@ def command(
                 made, calls_per_second=rate.calls / rate.seconds, full=full
             )
         )
-        if output:
+        if output and made.changes:
             tell(f"Review it, then: rota apply {output}")
     return code(made, check=check)
+
+
+def decide(session: Session, both: Pair, *, quiet: bool) -> Plan:
+    """Gather and plan, and tell the observers."""
+    label = f"reading {both.source.name} and {both.target.name}"
+    with Progress(label, clock=session.clock, quiet=quiet):
+        made = plan(gather(both, session.ledger, clock=session.clock))
+    session.notify("rota_plan_made", plan=made)
+    return made
 
 
 def code(made: Plan, *, check: bool) -> int:
     """Return the exit code of a plan: 7, 5, 4 or, with ``--check``, 3."""
     kinds = {halt.kind for halt in made.halts}
-    if HaltKind.PERSON in kinds:
+    if HaltKind.PERSON in kinds or any(
+        note.kind is NoteKind.OVERDUE for note in made.notes
+    ):
         return 7
     if kinds:
         return 5
     if made.conflicts:
         return 4
     return 3 if check and made.changes else 0
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file that a person asked for."""
-    try:
-        path.write_text(text + ("" if text.endswith("\n") else "\n"), "utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path} can't be written: {error.strerror}") from error

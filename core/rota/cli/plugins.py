@@ -6,7 +6,7 @@ import rich_click as click
 
 from rota.plugins import survey
 
-from .printing import json_option, tell, tell_json
+from .printing import json_option, paragraph, tell, tell_json
 
 
 @click.command("plugins")
@@ -32,7 +32,8 @@ def command(as_json: bool) -> int:
             [f"vendor {v.name}" for v in plugin.vendors]
             + [f"transform {t.name}" for t in plugin.transforms]
         )
-        tell(f"  {plugin.name:<14} {plugin.origin}: {brings or 'brings nothing'}")
+        tell(paragraph(f"{plugin.name:<14} {plugin.origin}", 2, 17))
+        tell(paragraph(brings or "brings nothing", 17))
         if plugin.fault or plugin.broken:
-            tell(f"      {plugin.fault or plugin.broken}")
+            tell(paragraph(plugin.fault or plugin.broken, 17))
     return 2 if any(plugin.fault or plugin.broken for plugin in found) else 0

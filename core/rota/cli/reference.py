@@ -46,4 +46,4 @@ def _row(param: click.Parameter, context: click.Context) -> str:
     if record is None:
         return ""
     left, right = (" ".join(cell.split()).replace("|", "\\|") for cell in record)
-    return f"| `{left}` | {right} |"
+    return f"| `{left}` | {right} |" if right else ""

@@ -8,7 +8,7 @@ import rich_click as click
 
 from rota.ledger import Intent, Run
 
-from .printing import json_option, table, tell, tell_json
+from .printing import json_option, paragraph, table, tell, tell_json
 from .session import Session
 
 
@@ -37,10 +37,14 @@ def command(
             tell(_line(record.run))
             for intent in record.intents:
                 told = _intent(intent)
+                ref = f" -> {told['ref']}" if told["ref"] else ""
+                answer = f" ({told['answer']})" if told["answer"] else ""
                 tell(
-                    f"  {told['seq']:>5} {told['act']} {told['title']} "
-                    f"{told['ref'] or ''}: {told['state']}"
-                    + (f" ({told['answer']})" if told["answer"] else "")
+                    paragraph(
+                        f"{told['act']} {told['title']}{ref}: {told['state']}{answer}",
+                        2,
+                        4,
+                    )
                 )
         return 7 if any(not intent.settled for intent in record.intents) else 0
     state = ledger.pair(pair) if pair else None
@@ -65,12 +69,26 @@ def command(
             )
             for run in runs
         ]
-        tell(table(rows, ("RUN", "PAIR", "KIND", "PLAN", "BEGAN (UTC)", "CODE")))
+        if rows:
+            tell(table(rows, ("RUN", "PAIR", "KIND", "PLAN", "BEGAN (UTC)", "CODE")))
+        else:
+            tell("No runs yet")
         if unsettled:
             tell(f"\nOPEN {len(unsettled)}: may or may not have been written")
             for told in unsettled:
-                tell(f"  run {told['run']}: {told['act']} {told['title']}")
-            tell("  rota apply looks for them first; nothing is written twice.")
+                tell(
+                    paragraph(
+                        f"run {told['run']} of {told['pair']}: {told['act']} "
+                        f"{told['title']}",
+                        2,
+                        4,
+                    )
+                )
+            tell(
+                paragraph(
+                    "rota apply looks for them first; nothing is written twice.", 2
+                )
+            )
     return 7 if unsettled else 0
 
 

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import json
 from importlib import import_module
 from pathlib import Path
+from typing import get_args
 
+import attrs
 import rich_click as click
 
 from rota.errors import PluginError
+from rota.secrets import Secret
+from rota.vendor import Vendor
 
-from .printing import json_option, tell, tell_json
+from .printing import json_option, tell
 from .session import Session
+
+
+class _Moment(click.ParamType[dt.datetime]):
+    """A time of ISO 8601; in UTC where it names no offset."""
+
+    name = "iso"
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> dt.datetime:
+        try:
+            moment = dt.datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not like 2027-01-04T15:00", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
 @click.command("sandbox")
@@ -23,8 +47,9 @@ from .session import Session
 @click.option(
     "--clock",
     "at",
-    type=click.DateTime(["%Y-%m-%dT%H:%M:%S"]),
-    help="Begin at this time in UTC instead of now; it runs on from there.",
+    type=_Moment(),
+    help="Begin at this time instead of now, UTC unless it names an offset; it runs "
+    "on from there.",
 )
 @json_option
 @click.pass_obj
@@ -44,27 +69,59 @@ def command(
     """
     known = session.plugins.vendor(vendor)
     if not known.sandbox:
-        raise PluginError(f"vendor {vendor!r} brings no sandbox")
-    from rota.sandbox import RunningClock, load_faults, serve
+        raise PluginError(
+            f"vendor {vendor!r} brings no sandbox",
+            hint="docs/writing-a-vendor.md tells its author how",
+        )
+    try:
+        from rota.sandbox import RunningClock, load_faults, serve
+    except ImportError as error:
+        raise PluginError(
+            f"sandboxes need the library {error.name}, which is not installed",
+            hint="pip install 'rota[sandbox]'",
+        ) from error
 
     module, _, name = known.sandbox.partition(":")
-    begin = at.replace(tzinfo=dt.UTC) if at else session.clock.now()
-    box = getattr(import_module(module), name).demo(clock=RunningClock(begin))
-    if faults:
-        box.faults.add(*load_faults(Path(faults)))
-    with serve(box, port) as server:
+    broken = load_faults(Path(faults)) if faults else ()
+    clock = RunningClock(at or session.clock.now())
+    box = getattr(import_module(module), name)(clock=clock)
+    box.faults.add(*broken)
+    with contextlib.suppress(KeyboardInterrupt), serve(box, port) as server:
+        settings = {"base_url": server.base_url, **box.credentials()}
         if as_json:
-            tell_json(
-                {"vendor": vendor, "base_url": server.base_url, **box.credentials()}
-            )
+            # Not tell_json: a sandbox's credentials are no secrets.
+            click.echo(json.dumps({"vendor": vendor, **settings}, indent=2))
         else:
-            tell(f"{known.title} sandbox on {server.base_url}")
-            for key, value in box.credentials().items():
-                click.echo(f"  {key} = {value}")
-            click.echo(f"  clock, faults and state: {server.base_url}/_sandbox")
-            click.echo("  Ctrl-C stops it.")
-        try:
-            server.wait()
-        except KeyboardInterrupt:
-            return 0
+            tell(f"{known.title} sandbox on {server.base_url}; Ctrl-C stops it")
+            for line in _told(known, settings, server.base_url):
+                click.echo(line)
+        server.wait()
     return 0
+
+
+def _told(vendor: Vendor, settings: dict[str, str | int], url: str) -> list[str]:
+    """Return what a person may paste: a section of rota.toml, and its variables."""
+    fields = {
+        field.name: field
+        for field in attrs.fields(attrs.resolve_types(vendor.settings))
+    }
+    section = [f"[accounts.my-{vendor.name}]", f'vendor = "{vendor.name}"']
+    shell = []
+    for key, value in settings.items():
+        kind = fields[key].type if key in fields else str
+        if kind is Secret or Secret in get_args(kind):
+            variable = f"{vendor.name}_{key}".upper()
+            section.append(f'{key} = "env:{variable}"')
+            shell.append(f"export {variable}='{value}'")
+        else:
+            told = value if isinstance(value, int) else f'"{value}"'
+            section.append(f"{key} = {told}")
+    return [
+        "\nAs an account in rota.toml:\n",
+        *(f"  {line}" for line in section),
+        *(["\nIn the shell that runs rota:\n"] if shell else []),
+        *(f"  {line}" for line in shell),
+        "\nIts clock, faults and state:\n",
+        f"  curl {url}/_sandbox/state",
+        f"  curl -X PUT -d '{{\"advance_seconds\": 3600}}' {url}/_sandbox/clock",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,9 @@ from rota.errors import ConfigError
 from rota.gathering import Pair
 from rota.ledger import Ledger
 from rota.vendor import Account
+
+
+_LOG = logging.getLogger("rota")
 
 
 class Session:
@@ -81,6 +85,11 @@ class Session:
             return crosswalk.Crosswalk()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} can't be read: {error}") from error
+
+    def notify(self, hook: str, **arguments: object) -> None:
+        """Tell the plugins' observers; what goes wrong in them is only logged."""
+        for line in self.plugins.notify(hook, **arguments):
+            _LOG.warning("%s", line)
 
     def __enter__(self) -> Self:
         return self

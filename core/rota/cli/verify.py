@@ -7,7 +7,7 @@ import rich_click as click
 from rota import report
 from rota.verifying import DAYS, verify
 
-from .printing import json_option, tell, tell_json
+from .printing import Progress, json_option, tell, tell_json
 from .session import Session
 
 
@@ -25,7 +25,10 @@ from .session import Session
 @click.pass_obj
 def command(session: Session, pair: str, days: int, full: bool, as_json: bool) -> int:
     """Compare both sides of PAIR day by day, and print the proof."""
-    found = verify(session.pair(pair), session.ledger, clock=session.clock, days=days)
+    both = session.pair(pair)
+    label = f"reading {both.source.name} and {both.target.name}"
+    with Progress(label, clock=session.clock, quiet=as_json):
+        found = verify(both, session.ledger, clock=session.clock, days=days)
     if as_json:
         tell_json(report.verification_json(found))
     else:

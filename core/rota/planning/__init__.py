@@ -24,15 +24,18 @@ from .plans import (
     HaltKind,
     Never,
     Note,
+    NoteKind,
     Plan,
     Refusal,
     Side,
     TakesBack,
     Undo,
 )
+from .settling import Take, settle
 from .snapshots import Agreement, Before, LinkState, Snapshot, Witness
 from .telling import selected
 from .terms import Cap, Caps, Marking, Native, OpenEnded, Terms, Texts, Unmapped
+from .undoing import Written, undo
 
 
 __all__ = [
@@ -57,19 +60,24 @@ __all__ = [
     "Native",
     "Never",
     "Note",
+    "NoteKind",
     "OpenEnded",
     "Plan",
     "Refusal",
     "Side",
     "Snapshot",
+    "Take",
     "TakesBack",
     "Terms",
     "Texts",
     "Undo",
     "Unmapped",
     "Witness",
+    "Written",
     "local_day",
     "next_hours",
     "plan",
     "selected",
+    "settle",
+    "undo",
 ]

@@ -11,7 +11,7 @@ import attrs
 
 from rota import convert
 from rota.days import DaySet
-from rota.merging import FieldDiff, merge
+from rota.merging import FIELDS, FieldDiff, merge, put, same
 from rota.model import (
     Once,
     Recurring,
@@ -22,11 +22,11 @@ from rota.model import (
 )
 from rota.translation import (
     Fidelity,
+    Piece,
     expand,
 )
 from rota.vendor import (
     Holds,
-    Listing,
     Mark,
     Removal,
     make_mark,
@@ -39,15 +39,18 @@ from .plans import (
     Act,
     By,
     Change,
+    Due,
     Ended,
     Evidence,
     Never,
     Note,
+    NoteKind,
     Plan,
     Refusal,
-    Side,
     TakesBack,
+    side_of,
 )
+from .remarks import remarks
 from .safety import halts
 from .snapshots import Agreement, LinkState, Snapshot
 from .telling import Telling, Told, Wanted, selected
@@ -73,6 +76,7 @@ class _Planning:
         self.conflicts: list[Change] = []
         self.refusals: list[Refusal] = []
         self.waiting: list[Change] = []
+        self.early: list[tuple[Ref, dt.datetime]] = []
         self.notes: list[Note] = []
         self.fidelities: dict[str, Fidelity] = {}
         self.equal = 0
@@ -105,16 +109,12 @@ class _Planning:
             schedules += 1
             self._schedule(schedule)
         self._absent()
-        for broken in (*seen.source.broken, *seen.target.broken):
-            self.notes.append(
-                Note(about=broken.id, text=f"could not be read: {broken.why}")
-            )
-        self._certificates()
+        self.notes += remarks(seen, self.hours.first_day, self.early)
         changes = tuple(sorted(self.changes, key=_order))
         return Plan(
             pair=seen.pair,
-            source=_side(seen.source),
-            target=_side(seen.target),
+            source=side_of(seen.source),
+            target=side_of(seen.target),
             made_at=seen.now,
             day=local_day(seen.now, self.account_zone),
             baseline=seen.baseline,
@@ -140,6 +140,7 @@ class _Planning:
         if unsettled:
             self.notes.append(
                 Note(
+                    kind=NoteKind.OPEN,
                     about=str(schedule.ref),
                     text="its last write has no known outcome; it waits until that "
                     "is settled (rota apply looks first, rota runs shows it)",
@@ -150,10 +151,11 @@ class _Planning:
             case ScheduleStatus.ACTIVE:
                 self._active(schedule, links)
             case ScheduleStatus.INACTIVE | ScheduleStatus.ENDED:
-                again = self.seen.reread.get(schedule.ref.key)
+                again = self.seen.reread_source.get(schedule.ref.key)
                 if links and (again is None or again.status is not schedule.status):
                     self.notes.append(
                         Note(
+                            kind=NoteKind.DOUBT,
                             about=str(schedule.ref),
                             text=f"the listing says it is {schedule.status}, and "
                             "reading it by id does not; its records are left alone",
@@ -187,15 +189,21 @@ class _Planning:
             return
         if told.wanted:
             self.fidelities[schedule.ref.key] = told.fidelity
-        pairs, fresh, idle = match(told.wanted, links, self.hours.first_day)
+        # A piece for a later day continues no link yet: until then the old one holds.
+        later = [each for each in told.wanted if self._is_later(each[0])]
+        now = [each for each in told.wanted if not self._is_later(each[0])]
+        pairs, fresh, idle = match(now, links, self.hours.first_day)
         for link, wanted in pairs:
             self._linked(told, link, wanted)
         used = {link.n for link in links}
         numbers = (n for n in count() if n not in used)
-        for wanted, n in zip(fresh, numbers, strict=False):
+        for wanted, n in zip((*fresh, *later), numbers, strict=False):
             self._create(told, n, wanted)
         for link in idle:
             self._idle(schedule, link)
+
+    def _is_later(self, piece: Piece) -> bool:
+        return piece.make_on and piece.first > self.hours.first_day
 
     # --------------------------------------------------------------------- its changes
 
@@ -237,7 +245,7 @@ class _Planning:
             takes_back=Never(why="the target can't delete or change it")
             if never
             else By(how="removing the record"),
-            calls=2,
+            calls=1,
             not_before=self.hours.not_before,
             not_after=self.hours.not_after,
             agreed=Agreement(source=schedule, wanted=record),
@@ -263,12 +271,13 @@ class _Planning:
         elif bearers:
             self.notes.append(
                 Note(
+                    kind=NoteKind.COPIED,
                     about=str(schedule.ref),
                     text=f"{len(bearers)} records at the target bear {mark}; "
                     "nothing is made, adopted or deleted until a person decides",
                 )
             )
-        elif piece.make_on and piece.first > first:
+        elif self._is_later(piece):
             later = attrs.evolve(
                 change,
                 act=Act.DEFER,
@@ -278,10 +287,37 @@ class _Planning:
                 not_before=None,
                 not_after=None,
             )
-            key = (schedule.ref.key, piece.first, convert.digest(record))
-            (self.waiting if key in self.seen.waiting else self.changes).append(later)
+            known = self._is_due(schedule.ref, piece, record)
+            (self.waiting if known else self.changes).append(later)
+        elif self._is_due(schedule.ref, piece, record):
+            self.changes.append(
+                attrs.evolve(change, announced=True, reason=f"due on {piece.first}")
+            )
         else:
             self.changes.append(change)
+            self._today(schedule, record)
+
+    def _is_due(self, source: Ref, piece: Piece, record: Schedule) -> bool:
+        """Tell whether an applied plan announced this piece for this day."""
+        return (source.key, piece.first, convert.digest(record)) in self.seen.waiting
+
+    def _today(self, schedule: Schedule, record: Schedule) -> None:
+        """Say which rounds come before the first day on which the record acts."""
+        if not isinstance(record.timing, Recurring) or self.can.generation is None:
+            return
+        today = local_day(self.seen.now, schedule.zone_name)
+        rounds = [
+            moment[0]
+            for moment in expand(
+                schedule.timing,
+                schedule.zone_name,
+                today,
+                self.hours.first_day - dt.timedelta(1),
+            )
+            if isinstance(moment, tuple) and moment[0] > self.seen.now
+        ]
+        assert schedule.ref is not None
+        self.early += [(schedule.ref, moment) for moment in rounds[:1]]
 
     def _linked(self, told: Told, link: LinkState, wanted: Wanted) -> None:
         piece, record = wanted
@@ -293,26 +329,76 @@ class _Planning:
         if not self._ours(link, now):
             return
         first = self.hours.first_day
+        if link.handed_over and self._by_hand(told, link, record, now):
+            return
         merged = merge(link.agreed.wanted, record, link.seen, now, first)
         for diff in merged.drift:
             self.notes.append(
                 Note(
+                    kind=NoteKind.DRIFT,
                     about=link.target,
                     text=f"{diff.field} was changed at the target: "
                     f"{diff.before} -> {diff.after}; kept",
                 )
             )
         if merged.conflicts:
-            self.conflicts.append(self._update(told, link, now, now, merged.conflicts))
+            parked = self._update(told, link, now, now, merged.conflicts)
+            wanted_now = Agreement(source=schedule, wanted=record)
+            self.conflicts.append(attrs.evolve(parked, agreed=wanted_now))
         if not merged.send:
             self.equal += 1
             return
         change = self._update(told, link, now, merged.result, merged.send)
+        if schedule.ref and self._is_due(schedule.ref, piece, record):
+            change = attrs.evolve(
+                change, announced=True, reason=f"due on {piece.first}"
+            )
         agreed = Agreement(
             source=schedule,
             wanted=_without(record, link.agreed.wanted, merged.conflicts),
         )
         self.changes.append(attrs.evolve(change, agreed=agreed, last_day=piece.last))
+
+    def _by_hand(
+        self, told: Told, link: LinkState, record: Schedule, now: Schedule
+    ) -> bool:
+        """Decide about a record that a person was asked to change."""
+        assert told.schedule.ref is not None
+        if any(
+            not same(name, link.agreed.wanted, record, self.hours.first_day)
+            for name in FIELDS
+        ):
+            return False
+        if all(same(name, record, now, self.hours.first_day) for name in FIELDS):
+            self.changes.append(
+                Change(
+                    act=Act.ADOPT,
+                    source=told.schedule.ref,
+                    n=link.n,
+                    title=now.task.title,
+                    reason="a person has done what was handed over",
+                    target=now.ref,
+                    before=now,
+                    after=now,
+                    precondition=convert.digest(now),
+                    generation=link.generation,
+                    mark=now.mark,
+                    calls=1,
+                    first_day=self.hours.first_day,
+                    agreed=Agreement(source=told.schedule, wanted=record),
+                )
+            )
+        else:
+            self.equal += 1
+            self.notes.append(
+                Note(
+                    kind=NoteKind.WAITS,
+                    about=link.target,
+                    text=f"{now.task.title!r} waits for a person to change or remove "
+                    "it by hand",
+                )
+            )
+        return True
 
     def _update(
         self,
@@ -346,15 +432,16 @@ class _Planning:
             if can
             else Never(why="it is done by hand"),
             precondition=convert.digest(now),
-            calls=3 if can else 0,
+            calls=2 if can else 0,
             first_day=self.hours.first_day,
             not_before=self.hours.not_before if can else None,
             not_after=self.hours.not_after if can else None,
             agreed=Agreement(source=schedule, wanted=after),
+            was=link.agreed,
         )
 
     def _present(self, link: LinkState) -> Schedule | None:
-        return self.target.get(link.target) or self.seen.reread.get(link.target)
+        return self.target.get(link.target) or self.seen.reread_target.get(link.target)
 
     def _ours(self, link: LinkState, now: Schedule) -> bool:
         """Ours is what the link claims and, where it can be held, the mark too."""
@@ -365,6 +452,7 @@ class _Planning:
             return True
         self.notes.append(
             Note(
+                kind=NoteKind.UNMARKED,
                 about=link.target,
                 text="it lost the mark that rota gave it, so it is no longer touched; "
                 "put the mark back, or settle it with rota resolve",
@@ -374,9 +462,10 @@ class _Planning:
 
     def _gone(self, told: Told, link: LinkState, wanted: Wanted) -> None:
         """Decide about a linked record that the target no longer shows."""
-        if link.target not in self.seen.reread:
+        if link.target not in self.seen.reread_target:
             self.notes.append(
                 Note(
+                    kind=NoteKind.DOUBT,
                     about=link.target,
                     text="it was not in the listing, and nothing proves that it is "
                     "gone; left alone",
@@ -388,6 +477,7 @@ class _Planning:
             return
         self.notes.append(
             Note(
+                kind=NoteKind.GONE,
                 about=link.target,
                 text=f"{link.seen.task.title!r} was removed at the target; it is not "
                 "made again (rota resolve can)",
@@ -415,6 +505,9 @@ class _Planning:
                 ):
                     self.equal += 1
                     return
+        if link.last is not None and link.last < self.hours.first_day:
+            self._retire(link, Due(day=link.last), f"its last day was {link.last}")
+            return
         how = (
             "the source no longer has this day"
             if isinstance(timing, Once)
@@ -467,7 +560,9 @@ class _Planning:
                 first_day=self.hours.first_day,
                 not_before=self.hours.not_before if can else None,
                 not_after=self.hours.not_after if can else None,
+                announced=isinstance(evidence, Due),
                 agreed=link.agreed,
+                was=link.agreed,
             )
         )
 
@@ -476,10 +571,11 @@ class _Planning:
         certificate = self.seen.source.certificate
         for source, links in sorted(self.links.items()):
             ref = Ref.parse(certificate.account, source)
-            gone = source in self.seen.reread and self.seen.reread[source] is None
+            gone = self.seen.reread_source.get(source, certificate) is None
             if not gone or not certificate.covers(ref):
                 self.notes.append(
                     Note(
+                        kind=NoteKind.DOUBT,
                         about=str(ref),
                         text="it was not in the source's listing, and nothing proves "
                         "that it is gone; its records are left alone",
@@ -492,6 +588,7 @@ class _Planning:
                 if holds is not None and holds.removal is Removal.DELETES:
                     self.notes.append(
                         Note(
+                            kind=NoteKind.WAITS,
                             about=link.target,
                             text=f"{ref} is gone from the source; absence alone deletes "
                             "nothing, so end it there or settle it with rota resolve",
@@ -504,45 +601,13 @@ class _Planning:
                     "the source record is gone",
                 )
 
-    def _certificates(self) -> None:
-        for listing, side in (
-            (self.seen.source, "source"),
-            (self.seen.target, "target"),
-        ):
-            for error in listing.certificate.errors:
-                self.notes.append(
-                    Note(
-                        about=listing.certificate.account,
-                        text=f"the {side}'s listing is not complete, so absence from it "
-                        f"means nothing: {error}",
-                    )
-                )
-
-
-def _side(listing: Listing[Schedule]) -> Side:
-    certificate = listing.certificate
-    return Side(
-        account=certificate.account,
-        rows=len(listing.items),
-        asked=certificate.asked,
-        complete=certificate.complete,
-    )
-
 
 def _without(
     record: Schedule, agreed: Schedule, conflicts: Iterable[FieldDiff]
 ) -> Schedule:
     """Keep the old agreement for fields that wait in the inbox."""
     for diff in conflicts:
-        if diff.field == "timing":
-            record = attrs.evolve(record, timing=agreed.timing, zone=agreed.zone)
-        elif diff.field == "status":
-            record = attrs.evolve(record, status=agreed.status)
-        else:
-            task = attrs.evolve(
-                record.task, **{diff.field: getattr(agreed.task, diff.field)}
-            )
-            record = attrs.evolve(record, task=task)
+        record = put(record, diff.field, agreed)
     return record
 
 

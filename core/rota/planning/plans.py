@@ -23,6 +23,7 @@ from rota.translation import (
 from rota.vendor import (
     Asked,
     Certificate,
+    Listing,
 )
 
 from .snapshots import Agreement
@@ -123,6 +124,7 @@ class Change:
         not_before: Aware; earliest moment at which it may be written.
         not_after: Aware; latest moment.
         agreed: What both sides will have agreed on once it is done.
+        was: What they had agreed on before; the way back.
     """
 
     act: Act
@@ -149,6 +151,7 @@ class Change:
     not_after: dt.datetime | None = None
     announced: bool = False
     agreed: Agreement | None = None
+    was: Agreement | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -189,10 +192,25 @@ class Halt:
     accept: str = ""
 
 
+class NoteKind(StrEnum):
+    """What a note is about; all but INFO and DRIFT ask for somebody's look."""
+
+    INFO = "info"
+    DRIFT = "edited at the target"
+    GONE = "removed at the target"
+    UNMARKED = "mark lost"
+    COPIED = "mark copied"
+    WAITS = "waits for a person"
+    OPEN = "outcome not known"
+    DOUBT = "absence not proved"
+    OVERDUE = "overdue"
+
+
 @attrs.frozen(kw_only=True)
 class Note:
-    """Something to know that stops nothing."""
+    """Something to know that stops nothing; ``about`` is a record or an account."""
 
+    kind: NoteKind = NoteKind.INFO
     about: str
     text: str
 
@@ -205,6 +223,17 @@ class Side:
     rows: int
     asked: Asked
     complete: bool
+
+
+def side_of(listing: Listing[Schedule]) -> Side:
+    """Return what a listing says of its side."""
+    certificate = listing.certificate
+    return Side(
+        account=certificate.account,
+        rows=len(listing.items),
+        asked=certificate.asked,
+        complete=certificate.complete,
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -89,7 +89,9 @@ class Snapshot:
 
     Args:
         now: Aware; when the reading ended.
-        reread: Records read again by id: None where the vendor says it is gone.
+        reread_source: Source records read again by id, by ``kind:id``; None where
+            the vendor says that one is gone.
+        reread_target: Likewise of the target.
         waiting: Pieces that an applied plan put down to be made on a later day, as
             ``(source, day, digest of the record)``.
         unsettled: ``(source, n)`` whose last write has no known outcome.
@@ -108,7 +110,8 @@ class Snapshot:
     crosswalk: Crosswalk
     entries: Mapping[str, Entry] = attrs.field(factory=dict)
     links: tuple[LinkState, ...] = ()
-    reread: Mapping[str, Schedule | None] = attrs.field(factory=dict)
+    reread_source: Mapping[str, Schedule | None] = attrs.field(factory=dict)
+    reread_target: Mapping[str, Schedule | None] = attrs.field(factory=dict)
     waiting: frozenset[tuple[str, dt.date, str]] = frozenset()
     unsettled: frozenset[tuple[str, int]] = frozenset()
     witness: Witness | None = None

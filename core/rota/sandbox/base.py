@@ -26,6 +26,9 @@ class Sandbox(abc.ABC):
     defines ``routes``. Endpoints that are plain functions run on threads: hold
     ``self.lock`` around state, and read the request with ``read_body``, ``read_json``
     or ``read_form``.
+
+    Made with nothing but a clock, as ``rota sandbox`` makes it, it holds a few records
+    to look at.
     """
 
     name: str = ""
@@ -47,6 +50,14 @@ class Sandbox(abc.ABC):
     @abc.abstractmethod
     def state(self) -> Mapping[str, object]:
         """Return what the sandbox holds, fit for JSON."""
+
+    def credentials(self) -> Mapping[str, str | int]:
+        """
+        Return what a client logs in with, by the vendor's settings in rota.toml.
+
+        ``base_url`` is left out: it is known once the sandbox is served.
+        """
+        return {}
 
     def error(self, status: int, message: str) -> Response:
         """Return an error in the vendor's shape; for faults and unknown routes."""

@@ -162,7 +162,9 @@ def load_faults(path: Path) -> tuple[Fault, ...]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: can't be read: {error}") from error
+        raise ConfigError(
+            f"{path}: can't be read: {error}", hint="name a TOML or JSON file of faults"
+        ) from error
     try:
         value = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except ValueError as error:

@@ -13,6 +13,8 @@ What a vendor's author tests with: a contract, a reference, a recorder.
 
 from __future__ import annotations
 
+import importlib
+import sys
 from typing import TYPE_CHECKING
 
 from .memory import MemoryAccount
@@ -35,8 +37,10 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     """Import what needs pytest only when it is asked for."""
-    import importlib
-
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if f"{__name__}.contract" not in sys.modules:
+        import pytest
+
+        pytest.register_assert_rewrite(f"{__name__}.contract")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

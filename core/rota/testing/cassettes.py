@@ -34,7 +34,7 @@ _RUN = re.compile(r"x{64,}")
 _FOLDED = re.compile(r"x\{(\d+)\}")
 _PLACEHOLDER = re.compile(r"secret-[\w-]+|text-\d+|")
 _FORBIDDEN = {
-    "a credential of a header": r"\b(?:Bearer|Basic|NVX|Token)\s+[\w+/=.~-]{8,}",
+    "a credential of a header": r"\b(?:Bearer|Basic|NVX|Token)[ \t]+(?=\S*[\d=+/])\S{8,}",
     "a JSON web token": r"\beyJ[\w-]{8,}\.[\w-]+",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY",
     "a long number in hexadecimal": r"\b[0-9a-f]{32,}\b",

@@ -13,6 +13,7 @@ import contextlib
 import datetime as dt
 import importlib.metadata
 import json
+import threading
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -32,8 +33,11 @@ from rota import clock as clocks
 from rota.clock import StillClock
 
 from . import cassettes
-from .cassettes import Cassette, Interaction, Provenance
-from .scrubbing import Keep, Scrubber
+from .cassettes import Cassette, CassetteError, Interaction, Provenance
+from .scrubbing import PSEUDONYM, Keep, Scrubber
+
+
+_ONE = threading.Lock()
 
 
 class Unmatched(AssertionError):
@@ -217,8 +221,16 @@ def _using(tape: _Tape) -> Iterator[None]:
         def load(**_: object) -> _Tape:
             return tape
 
-    with CassetteContextDecorator.from_args(Loader, path=""):
-        yield
+    if not _ONE.acquire(blocking=False):
+        raise CassetteError(
+            "another cassette is open in this process",
+            hint="the recorder sees the requests of all threads: hold one at a time",
+        )
+    try:
+        with CassetteContextDecorator.from_args(Loader, path=""):
+            yield
+    finally:
+        _ONE.release()
 
 
 def _interaction(request: Request, response: Mapping[str, Any]) -> Interaction:
@@ -330,7 +342,9 @@ def _deep(at: str, asked: Any, recorded: Any) -> Iterator[str]:
             for index, pair in enumerate(zip(asked, recorded, strict=True)):
                 yield from _deep(f"{at}[{index}]", *pair)
         case _ if asked != recorded:
-            yield f"{at}: asked {_short(asked)}, recorded {_short(recorded)}"
+            lost = PSEUDONYM.fullmatch(str(recorded)) or recorded == 0
+            hint = " (keep this name to compare what it holds)" if lost else ""
+            yield f"{at}: asked {_short(asked)}, recorded {_short(recorded)}{hint}"
 
 
 def _short(value: object) -> str:

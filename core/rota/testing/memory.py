@@ -22,16 +22,20 @@ from rota.errors import (
     Refused,
 )
 from rota.model import (
+    AdHoc,
     Kind,
     Occurrence,
     OccurrenceStatus,
     Once,
+    Opaque,
+    Quota,
     Recurring,
     Ref,
     Schedule,
     ScheduleStatus,
     Session,
     Task,
+    Timing,
 )
 from rota.recurrence import Recurrence, Rule
 from rota.vendor import (
@@ -429,8 +433,7 @@ class MemoryAccount(Faults, Account):
         if holds.removal is Removal.STOPS:
             schedule = attrs.evolve(schedule, status=ScheduleStatus.INACTIVE)
         else:
-            if isinstance(schedule.timing, Recurring):
-                schedule = attrs.evolve(schedule, timing=end(schedule.timing, last))
+            schedule = attrs.evolve(schedule, timing=end(schedule.timing, last))
             if last < self.today:
                 schedule = attrs.evolve(schedule, status=ScheduleStatus.ENDED)
         self._records[id_] = attrs.evolve(record, schedule=schedule)
@@ -491,13 +494,19 @@ class MemoryAccount(Faults, Account):
         )
 
 
-def end(timing: Recurring, last: dt.date) -> Recurring:
-    """Return the timing with no day after ``last``."""
-    return Recurring(
-        lines=tuple(
-            attrs.evolve(line, days=_ended(line.days, last)) for line in timing.lines
-        )
-    )
+def end(timing: Timing, last: dt.date) -> Timing:
+    """Return the timing with no day after ``last``; a single day stays."""
+    match timing:
+        case Recurring(lines=lines):
+            return Recurring(
+                lines=tuple(
+                    attrs.evolve(line, days=_ended(line.days, last)) for line in lines
+                )
+            )
+        case AdHoc() | Quota() | Opaque():
+            return attrs.evolve(timing, last=min(timing.last or last, last))
+        case Once():
+            return timing
 
 
 def _ended(days: Recurrence, last: dt.date) -> Recurrence:

@@ -20,6 +20,7 @@ A vendor's contract, held twice: live with its sandbox, and from cassettes.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -31,12 +32,14 @@ import pytest
 
 from rota.clock import Clock, StillClock
 from rota.errors import RotaError
-from rota.vendor import Account
+from rota.model import ScheduleStatus
+from rota.vendor import Account, Removal, Scope
 
 from . import cassettes, conversations
 from .cassettes import CassetteError
 from .contract import AccountContract
 from .memory import MONDAY
+from .samples import OURS
 from .scrubbing import Keep
 
 
@@ -44,6 +47,11 @@ if TYPE_CHECKING:
     from rota.sandbox import Sandbox
 
 SANDBOX, CASSETTE = "sandbox", "cassette"
+_ARGUMENTS = (
+    *("-q", "-k", CASSETTE, "-p", "no:cacheprovider"),
+    # What this process has imported can't be rewritten any more.
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -206,6 +214,8 @@ class VendorContract(AccountContract):
                 calls=lambda: tuple(heard.calls),
             )
             heard.failed = request.session.testsfailed > before
+        if live is not None:
+            tidy(live.connect(clock), clock)
 
 
 def record(
@@ -213,6 +223,10 @@ def record(
 ) -> tuple[str, ...]:
     """
     Run a vendor's contract and record each test anew; return what failed.
+
+    A live account should be one for tests: records are made in it, and removed
+    afterwards only as far as the vendor can. Its settings should be those of the
+    tests, since these decide what the contract asks of it.
 
     Args:
         tests: The file with the vendor's contract.
@@ -231,8 +245,7 @@ def record(
     outcome = _Outcome()
     _recording = _Recording(live=live, into=into)
     try:
-        arguments = [str(tests), "-q", "-k", CASSETTE, "-p", "no:cacheprovider"]
-        code = pytest.main([*arguments, "-p", "no:xdist"], plugins=[outcome])
+        code = pytest.main([str(tests), *_ARGUMENTS], plugins=[outcome])
     finally:
         _recording = None
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
@@ -241,6 +254,25 @@ def record(
             hint="see what it printed",
         )
     return tuple(outcome.failed)
+
+
+def tidy(account: Account, clock: Clock) -> None:
+    """Remove what the contract wrote, as far as the account can."""
+    with account:
+        if "remove" not in account.verbs():
+            return
+        today = clock.now().date()
+        window = (today - dt.timedelta(1), today + dt.timedelta(90))
+        for schedule in account.schedules(Scope(window=window)).items:
+            holds = account.capabilities.holds(schedule.timing)
+            if (
+                schedule.ref is not None
+                and holds is not None
+                and holds.removal is not Removal.NEVER
+                and schedule.status is ScheduleStatus.ACTIVE
+                and OURS in schedule.task.title
+            ):
+                account.remove(schedule.ref, today)
 
 
 class _Outcome:

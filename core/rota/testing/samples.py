@@ -9,6 +9,7 @@ recorder know them.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -53,6 +54,7 @@ from rota.vendor import (
     ZoneOwner,
     make_mark,
 )
+from rota.zones import load
 
 
 OURS = "rota contract"
@@ -235,6 +237,17 @@ class Samples:
             self._zone = certificate.asked.zone
         origin = ZoneOrigin.SITE if holds.zone is ZoneOwner.SITE else ZoneOrigin.ACCOUNT
         return Zone(name=self._zone, origin=origin) if self._zone else None
+
+    def changes(self, zone: str) -> tuple[dt.date, ...]:
+        """Return the next two days on which the zone's clock changes, if it does."""
+        there = load(zone)
+
+        def offset(day: dt.date) -> dt.timedelta | None:
+            return dt.datetime.combine(day, dt.time(12), there).utcoffset()
+
+        days = (self.first + dt.timedelta(n) for n in range(3, 400))
+        found = (d for d in days if offset(d) != offset(d - dt.timedelta(1)))
+        return tuple(itertools.islice(found, 2))
 
     def window(self, can: Windows) -> When:
         """Return an ordinary window: a night if it fits, else a whole day."""

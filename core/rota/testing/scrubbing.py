@@ -11,7 +11,6 @@ twice changes nothing, so that a replayed request finds the recorded one.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 import urllib.parse
@@ -49,7 +48,7 @@ SECRETS = frozenset(
     }
 )
 _OURS = re.compile(rf"{OURS}|^rota:[a-z2-7]{{10}}$")
-_PSEUDONYM = re.compile(r"text-\d+|secret-[\w-]+")
+PSEUDONYM = re.compile(r"text-\d+|secret-[\w-]+")
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][\w.:$-]{0,63}|\d{1,12}")
 _LONG_ENOUGH = 6
 
@@ -146,10 +145,11 @@ class Scrubber:
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Keep the headers that are known to say nothing of anybody."""
         for name, value in headers.items():
-            if name.lower() in ("authorization", "cookie", "set-cookie"):
-                self._learn(value)
-                for part in re.split(r"[\s;,=]+", value):
-                    self._learn(part)
+            if name.lower() == "authorization":
+                self._learn(value.partition(" ")[2] or value)
+            elif name.lower() in ("cookie", "set-cookie"):
+                for pair in value.split(";"):
+                    self._learn(pair.partition("=")[2])
         return {
             name.lower(): value
             for name, value in headers.items()
@@ -173,7 +173,7 @@ class Scrubber:
     # ------------------------------------------------------------------------- details
 
     def _text(self, text: str, name: str, parent: str, *, kept: bool = False) -> str:
-        if not text or _PSEUDONYM.fullmatch(text):
+        if not text or PSEUDONYM.fullmatch(text):
             return text
         if text[0] in "{[" and (tree := _parsed(text)) is not None:
             return dump(self.value(tree, name, parent)).decode()
@@ -192,11 +192,11 @@ class Scrubber:
 
     def _learn(self, value: object) -> None:
         text = str(value)
-        if len(text) >= _LONG_ENOUGH and not _PSEUDONYM.fullmatch(text):
+        if len(text) >= _LONG_ENOUGH and not PSEUDONYM.fullmatch(text):
             self.learned.add(text)
             try:
                 inner = base64.b64decode(text, validate=True).decode()
-            except (binascii.Error, UnicodeDecodeError):
+            except ValueError:
                 return
             _, colon, secret = inner.partition(":")
             if colon and len(secret) >= _LONG_ENOUGH:

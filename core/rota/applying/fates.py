@@ -1,0 +1,79 @@
+"""What became of the changes of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TypeAlias
+
+import attrs
+
+from rota.model import Ref
+from rota.planning import Change
+
+
+class Fate(StrEnum):
+    """What became of a change in this run."""
+
+    DONE = "done"
+    ALREADY = "already done"
+    FOUND = "found"
+    LATER = "deferred"
+    HANDED_OVER = "handed over"
+    NOT_WRITTEN = "not written"
+    SKIPPED = "skipped"
+    REFUSED = "refused"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+    @property
+    def good(self) -> bool:
+        """Tell whether the target now holds what the change wanted."""
+        return self in (Fate.DONE, Fate.ALREADY, Fate.FOUND)
+
+
+@attrs.frozen(kw_only=True)
+class Result:
+    """What became of one change, and why where it isn't plain."""
+
+    change: Change
+    fate: Fate
+    why: str = ""
+    ref: Ref | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Applied:
+    """
+    What became of a plan.
+
+    Args:
+        run: The run's number in the ledger.
+        recovered: What became of writes that an earlier run left open.
+        interrupted: A person stopped it; the rest was not tried.
+    """
+
+    run: int
+    plan: str
+    results: tuple[Result, ...]
+    recovered: tuple[Result, ...] = ()
+    interrupted: bool = False
+
+    def count(self, *fates: Fate) -> int:
+        """Return how many changes ended so."""
+        return sum(result.fate in fates for result in self.results)
+
+    @property
+    def code(self) -> int:
+        """The exit code: 7 a person is needed, 5 the world moved, 1 try again, 0."""
+        fates = {result.fate for result in (*self.results, *self.recovered)}
+        if Fate.UNKNOWN in fates or Fate.HANDED_OVER in fates:
+            return 7
+        if Fate.SKIPPED in fates:
+            return 5
+        if fates & {Fate.REFUSED, Fate.FAILED} or self.interrupted:
+            return 1
+        return 0
+
+
+Watcher: TypeAlias = Callable[[Result], None]

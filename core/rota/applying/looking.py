@@ -1,0 +1,245 @@
+"""
+Look for a write whose outcome nobody knows.
+
+By its mark; without one, by content among the records that were not there when it
+was intended and that nothing else claims.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+
+import attrs
+
+from rota import convert
+from rota.days import DaySet
+from rota.errors import NotAuthorised, VendorError
+from rota.merging import FIELDS, same, same_timing
+from rota.model import Once, Recurring, Ref, Schedule, ScheduleStatus
+from rota.planning import Act, Change, Never
+from rota.vendor import Account, Mark, Scope
+
+
+@attrs.frozen
+class There:
+    """It happened, and this is the record."""
+
+    ref: Ref
+
+
+@attrs.frozen
+class NotThere:
+    """There is no trace of it."""
+
+
+@attrs.frozen
+class Doubtful:
+    """Nobody can say; ``why`` tells a person where to look."""
+
+    why: str
+
+
+Verdict = There | NotThere | Doubtful
+
+
+def read(account: Account, ref: Ref) -> Schedule | None:
+    """
+    Read a record by id; None where it is proved gone.
+
+    Raises:
+        VendorError: It can't be read, which says nothing about it.
+    """
+    listing = account.schedules(Scope(ids=(ref.id,)))
+    for item in listing.items:
+        if item.ref == ref:
+            return item
+    if not listing.certificate.complete:
+        raise VendorError(
+            f"{ref} could not be read: {'; '.join(listing.certificate.errors)}"
+        )
+    return None
+
+
+def find_lookalikes(account: Account, change: Change) -> tuple[str, ...]:
+    """
+    Return the keys of the records that say already what a create will say.
+
+    Raises:
+        VendorError: The target's listing is not whole.
+    """
+    assert change.after is not None
+    return tuple(
+        item.ref.key
+        for item in _listed(account, change, None)
+        if item.ref and alike(item, change.after)
+    )
+
+
+def look(
+    account: Account,
+    change: Change,
+    lookalikes: tuple[str, ...],
+    claimed: Callable[[str], bool],
+) -> Verdict:
+    """
+    Look once.
+
+    Args:
+        lookalikes: Keys of the records of equal content that were there before.
+        claimed: Whether a record is known to be another piece's.
+
+    Raises:
+        NotAuthorised: The account lets nobody in, which no second look will change.
+    """
+    try:
+        if change.act is Act.CREATE:
+            return _look_for(account, change, lookalikes, claimed)
+        return _look_at(account, change)
+    except NotAuthorised:
+        raise
+    except VendorError as error:
+        return Doubtful(f"it could not be looked for: {error.message}")
+
+
+def may_repeat(change: Change, mark_comes_back: bool) -> bool:
+    """Tell whether a write that left no trace may be sent again."""
+    if change.act is Act.CREATE and isinstance(change.takes_back, Never):
+        return change.mark is not None and mark_comes_back
+    return True
+
+
+def is_done(change: Change, now: Schedule | None) -> bool:
+    """Tell whether a record looks as an update or a retire wanted it."""
+    if change.act is Act.RETIRE:
+        return now is None or not acts(now, change.first_day)
+    if now is None or change.after is None:
+        return False
+    names = [diff.field for diff in change.diff] or list(FIELDS)
+    return all(
+        same(name, now, change.after, change.first_day)
+        for name in names
+        if name in FIELDS
+    )
+
+
+def acts(record: Schedule, first: dt.date) -> bool:
+    """Tell whether a record makes anything from a day on."""
+    if record.status is not ScheduleStatus.ACTIVE:
+        return False
+    match record.timing:
+        case Recurring(lines=lines):
+            ahead = DaySet.span(first, None)
+            return any(line.days.dayset() & ahead for line in lines)
+        case Once(day=day):
+            return day >= first
+    return True
+
+
+def alike(one: Schedule, other: Schedule) -> bool:
+    """
+    Tell whether two records say the same, leaving out what a vendor may change.
+
+    It errs towards yes: a record that may be ours is never made twice.
+    """
+    first = dt.date.min
+    return (
+        content_key(one) == content_key(other)
+        and one.zone_name == other.zone_name
+        and (
+            one.timing == other.timing
+            or same_timing(one.timing, other.timing, first)
+            or _same_ahead(one, other)
+        )
+    )
+
+
+def content_key(schedule: Schedule) -> tuple[str, str]:
+    """Return what alike records have in common; writes of one key take turns."""
+    assignee = schedule.task.assignee
+    title = " ".join(schedule.task.title.split()).casefold()
+    return title, assignee.key if assignee else ""
+
+
+def window_of(changes: Iterable[Change]) -> tuple[dt.date, dt.date]:
+    """Return the days that hold what the changes make or alter."""
+    days = []
+    for change in changes:
+        record = change.after or change.before
+        timing = record.timing if record else None
+        days.append(timing.day if isinstance(timing, Once) else change.first_day)
+    return min(days), max(days)
+
+
+def _same_ahead(one: Schedule, other: Schedule) -> bool:
+    """Tell whether two rules agree once both have begun: some vendors keep no begin."""
+    if not isinstance(one.timing, Recurring) or not isinstance(other.timing, Recurring):
+        return False
+    starts = [
+        rule.start
+        for timing in (one.timing, other.timing)
+        for line in timing.lines
+        for rule in line.days.rules
+        if rule.start is not None
+    ]
+    return bool(starts) and same_timing(one.timing, other.timing, max(starts))
+
+
+def _look_for(
+    account: Account,
+    change: Change,
+    lookalikes: tuple[str, ...],
+    claimed: Callable[[str], bool],
+) -> Verdict:
+    assert change.after is not None
+    mark = Mark(change.mark) if change.mark else None
+    found = []
+    for item in _listed(account, change, mark):
+        if item.ref is None:
+            continue
+        if mark is not None:
+            ours = item.mark == mark
+        else:
+            ours = (
+                item.ref.key not in lookalikes
+                and item.mark is None
+                and alike(item, change.after)
+                and not claimed(item.ref.key)
+            )
+        if ours:
+            found.append(item.ref)
+    if len(found) == 1:
+        return There(found[0])
+    if found:
+        keys = ", ".join(ref.key for ref in found[:5])
+        return Doubtful(f"{len(found)} records at the target could be it: {keys}")
+    return NotThere()
+
+
+def _look_at(account: Account, change: Change) -> Verdict:
+    assert change.target is not None
+    now = read(account, change.target)
+    if is_done(change, now):
+        return There(change.target)
+    return NotThere()
+
+
+def _listed(
+    account: Account, change: Change, mark: Mark | None
+) -> tuple[Schedule, ...]:
+    listing = account.schedules(Scope(window=window_of([change]), mark=mark))
+    if not listing.certificate.complete:
+        raise VendorError(
+            f"the listing of {account.name} is not whole: "
+            + "; ".join(listing.certificate.errors)
+        )
+    return listing.items
+
+
+def moved(change: Change, now: Schedule | None) -> str:
+    """Return why a change no longer fits the record, empty where it does."""
+    if now is None:
+        return "the record at the target is gone"
+    if convert.digest(now) != change.precondition:
+        return "the record at the target moved since the plan was made"
+    return ""

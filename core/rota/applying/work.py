@@ -1,0 +1,384 @@
+"""One run over one plan."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from rota import convert, zones
+from rota.errors import (
+    LedgerError,
+    NotAuthorised,
+    NotSent,
+    RateLimited,
+    Refused,
+    RotaError,
+    UsageError,
+    VendorError,
+)
+from rota.ledger import Run, State, digest
+from rota.model import Once, Ref
+from rota.planning import Act, Change, Plan
+from rota.vendor import Mark, Removal
+
+from . import looking
+from .agreeing import Written
+from .fates import Applied, Fate, Result
+from .looking import Doubtful, There
+from .recovering import Recovering
+
+
+TRIES = 4
+LONGEST_WAIT = dt.timedelta(hours=1)
+"""How long before its hours a change is waited for."""
+LONGEST_PAUSE = dt.timedelta(minutes=5)
+"""The longest pause a vendor may ask for before the run is given up."""
+
+_ORDER = (
+    (Act.CREATE, Act.ADOPT, Act.DEFER),
+    (Act.UPDATE,),
+    (Act.RETIRE, Act.HAND_OVER),
+)
+
+
+class Work(Recovering):
+    """Does the changes of a plan, side by side where they do not touch."""
+
+    def run(self, plan: Plan, workers: int | None) -> Applied:
+        """Do what the plan says, makes before changes before retires."""
+        recovered = self.recover()
+        run = self.ledger.begin(self.state, "apply", plan.digest, self.lease)
+        self.ledger.rebaseline(self.state, plan.baseline)
+        interrupted = False
+        try:
+            for acts in _ORDER:
+                chains = _chains([c for c in plan.changes if c.act in acts])
+                self._side_by_side(run, chains, workers or self._workers())
+                self.read_back(self.take_written())
+        except KeyboardInterrupt:
+            interrupted = True
+            self.read_back(self.take_written())
+        self._settle_fatal(run)
+        applied = Applied(
+            run=run.id,
+            plan=plan.id,
+            results=tuple(self._results.values()),
+            recovered=recovered,
+            interrupted=interrupted,
+        )
+        if not interrupted:
+            self._settle_due(plan)
+            self._remember_sides(plan)
+        self.ledger.finish(run, applied.code)
+        return applied
+
+    def _settle_fatal(self, run: Run) -> None:
+        if self._fatal is None:
+            return
+        try:
+            self.ledger.finish(run, self._fatal.exit_code)
+        except LedgerError:
+            raise self._fatal from None
+        raise self._fatal
+
+    def _workers(self) -> int:
+        """Return how many calls of a tenth of a second fill the target's rate."""
+        rate = self.target.capabilities.rate
+        per_second = rate.calls / rate.seconds
+        return 1 if per_second < 2 else min(8, int(per_second * 0.1) + 1)
+
+    def _side_by_side(self, run: Run, chains: list[list[Change]], workers: int) -> None:
+        """Do chains of changes side by side; those within a chain one by one."""
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="rota-apply")
+        under_way = [pool.submit(self._chain, run, chain) for chain in chains]
+        try:
+            for future in as_completed(under_way):
+                future.result()
+        except BaseException:
+            self._stop.set()
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _chain(self, run: Run, chain: list[Change]) -> None:
+        for change in chain:
+            if self._stop.is_set():
+                return
+            try:
+                result = self._change(run, change)
+            except (LedgerError, NotAuthorised) as error:
+                # Without ledger or login nothing may be sent any more.
+                self.end(error)
+                return
+            except VendorError as error:
+                result = Result(change=change, fate=Fate.FAILED, why=error.message)
+            except BaseException:
+                self._stop.set()
+                raise
+            self.tell(result)
+
+    def _change(self, run: Run, change: Change) -> Result:
+        key = change.source.key, change.n
+        if self._is_agreed(change):
+            return Result(change=change, fate=Fate.ALREADY, ref=change.target)
+        if key in self._unsettled:
+            why = "its last write has no known outcome, so it is not repeated"
+            return Result(change=change, fate=Fate.UNKNOWN, why=why)
+        if self._give_up:
+            why = f"not tried: {self._give_up}"
+            return Result(change=change, fate=Fate.FAILED, why=why)
+        if change.act is Act.RETIRE and change.source.key in self._lost:
+            why = "not tried: what takes its place is not there yet"
+            return Result(change=change, fate=Fate.FAILED, why=why)
+        self._renew()
+        match change.act:
+            case Act.DEFER:
+                return self._defer(run, change)
+            case Act.ADOPT:
+                return self._adopt(run, change)
+            case Act.HAND_OVER:
+                return self._hand_over(run, change)
+            case Act.CREATE:
+                return self._create(run, change)
+            case Act.UPDATE | Act.RETIRE:
+                return self._alter(run, change)
+
+    def _is_agreed(self, change: Change) -> bool:
+        """Tell whether the ledger says that the change was made already."""
+        link = self.ledger.link(self.state, change.source.key, change.n)
+        if change.act is Act.RETIRE:
+            return link is None or (
+                change.target is not None and link.target != change.target.key
+            )
+        if link is None or change.agreed is None:
+            return False
+        if change.act is Act.ADOPT and link.seen != digest(
+            convert.canonical_json(change.before)
+        ):
+            return False
+        return (
+            link.generation == change.generation
+            and link.handed_over == (change.act is Act.HAND_OVER)
+            and link.agreed == digest(convert.canonical_json(change.agreed))
+        )
+
+    def _renew(self) -> None:
+        with self._lock:
+            if self.clock.now() - self._renewed > self.lease.ttl / 4:
+                self.lease.renew()
+                self._renewed = self.clock.now()
+
+    def _defer(self, run: Run, change: Change) -> Result:
+        self.ledger.put_due(
+            self.state,
+            change.source.key,
+            change.n,
+            change.first_day,
+            convert.canonical_json(change),
+            plan=f"run {run.id}",
+        )
+        return Result(change=change, fate=Fate.LATER, why=f"due on {change.first_day}")
+
+    def _hand_over(self, run: Run, change: Change) -> Result:
+        assert change.target is not None
+        assert change.before is not None
+        seq = self.intend(run, change)
+        item = Written(
+            run=run.id, seq=seq, change=change, ref=change.target, state=State.DONE
+        )
+        self.link(item, change.before, handed=True)
+        return Result(
+            change=change, fate=Fate.HANDED_OVER, why=change.reason, ref=change.target
+        )
+
+    def _adopt(self, run: Run, change: Change) -> Result:
+        assert change.target is not None
+        now = looking.read(self.target, change.target)
+        why = looking.moved(change, now)
+        other = self.ledger.linked(self.state, change.target.key)
+        if other is not None and (other.source, other.n) != (
+            change.source.key,
+            change.n,
+        ):
+            why = f"{change.target.key} is {other.source}'s, piece {other.n}"
+        if why or now is None:
+            return Result(change=change, fate=Fate.SKIPPED, why=why)
+        seq = self.intend(run, change)
+        item = Written(
+            run=run.id, seq=seq, change=change, ref=change.target, state=State.DONE
+        )
+        self.link(item, now)
+        return Result(change=change, fate=Fate.DONE, ref=change.target)
+
+    def _create(self, run: Run, change: Change) -> Result:
+        record = change.after
+        assert record is not None
+        mark = Mark(change.mark) if change.mark else None
+        lookalikes = () if mark else looking.find_lookalikes(self.target, change)
+        return self._write(
+            run,
+            change,
+            lambda: self.target.create(record, mark),
+            check=lambda: "",
+            lookalikes=lookalikes,
+        )
+
+    def _alter(self, run: Run, change: Change) -> Result:
+        ref = change.target
+        assert ref is not None
+        before = looking.read(self.target, ref)
+        if before is None and change.act is Act.RETIRE:
+            seq = self.intend(run, change)
+            self.unlink(run.id, seq, change, State.FOUND)
+            return Result(change=change, fate=Fate.ALREADY, why="it is gone already")
+
+        def check() -> str:
+            return looking.moved(change, looking.read(self.target, ref))
+
+        why = looking.moved(change, before)
+        if why or before is None:
+            return Result(change=change, fate=Fate.SKIPPED, why=why)
+
+        def send() -> Ref:
+            if change.act is Act.UPDATE:
+                assert change.after is not None
+                self.target.update(ref, change.after, before)
+            else:
+                ends = self.removal(before) is Removal.ENDS
+                last = change.first_day - dt.timedelta(1) if ends else None
+                self.target.remove(ref, last)
+            return ref
+
+        return self._write(run, change, send, check=check)
+
+    def _write(
+        self,
+        run: Run,
+        change: Change,
+        send: Callable[[], Ref],
+        *,
+        check: Callable[[], str],
+        lookalikes: tuple[str, ...] = (),
+    ) -> Result:
+        """
+        Send a write until something is known of it.
+
+        Each attempt has an intent of its own, so that each is within its hours, on
+        its precondition, and under the lease.
+
+        Args:
+            check: Why an attempt after the first may not be made, empty if it may.
+        """
+        why = ""
+        for turn in range(TRIES):
+            late = self._wait_for_hours(change) or (check() if turn else "")
+            if late:
+                return Result(change=change, fate=Fate.SKIPPED, why=late)
+            seq = self.intend(run, change, lookalikes)
+            try:
+                ref = send()
+            except (RateLimited, NotSent) as error:
+                why = error.message
+                self.ledger.outcome(
+                    run.id, seq, State.REFUSED, answer=f"not carried out: {why}"
+                )
+                if turn + 1 == TRIES or not self._pause(error, turn):
+                    break
+            except (Refused, UsageError, NotAuthorised) as error:
+                self.ledger.outcome(run.id, seq, State.REFUSED, answer=error.message)
+                if isinstance(error, NotAuthorised):
+                    raise
+                return Result(change=change, fate=Fate.REFUSED, why=error.message)
+            except Exception as error:
+                # Whatever else a plugin raises says nothing about what happened.
+                why = error.message if isinstance(error, RotaError) else repr(error)
+                self.ledger.outcome(run.id, seq, State.UNKNOWN, answer=why)
+                verdict = self.look_twice(change, lookalikes)
+                if isinstance(verdict, There):
+                    ref = verdict.ref
+                    self.happened(run.id, seq, change, ref, State.FOUND)
+                    return Result(change=change, fate=Fate.FOUND, ref=ref)
+                if isinstance(verdict, Doubtful):
+                    self._unsettled.add((change.source.key, change.n))
+                    return Result(change=change, fate=Fate.UNKNOWN, why=verdict.why)
+                self.ledger.outcome(
+                    run.id, seq, State.GIVEN_UP, answer="looked twice: no trace of it"
+                )
+            else:
+                self.happened(run.id, seq, change, ref, State.DONE)
+                return Result(change=change, fate=Fate.DONE, ref=ref)
+        return Result(change=change, fate=Fate.FAILED, why=why)
+
+    def _wait_for_hours(self, change: Change) -> str:
+        """Wait until a change may be written; return why it may not be."""
+        now = self.clock.now()
+        if change.not_after is not None and now > change.not_after:
+            return (
+                f"it was to be written before {change.not_after:%Y-%m-%d %H:%M} UTC, "
+                f"so that it first acts on {change.first_day}; make the plan anew"
+            )
+        if change.not_before is not None and now < change.not_before:
+            early = change.not_before - now
+            if early > LONGEST_WAIT or not self.sleep(early):
+                return f"it may not be written before {change.not_before:%Y-%m-%d %H:%M} UTC"
+        record = change.after
+        if change.act is Act.CREATE and record and isinstance(record.timing, Once):
+            zone = zones.load(record.zone_name) if record.zone_name else dt.UTC
+            if record.timing.day < now.astimezone(zone).date():
+                return f"its day, {record.timing.day}, is over; make the plan anew"
+        return ""
+
+    def _pause(self, error: VendorError, turn: int) -> bool:
+        """Wait as the vendor asks; False where that is too long or a person stops."""
+        wanted = error.retry_after if isinstance(error, RateLimited) else None
+        pause = dt.timedelta(seconds=wanted if wanted is not None else 2.0**turn)
+        if pause > LONGEST_PAUSE:
+            until = self.clock.now() + pause
+            self._give_up = (
+                f"{self.target.name} asks to be left alone until "
+                f"{until:%Y-%m-%d %H:%M:%S} UTC"
+            )
+            return False
+        return self.sleep(pause)
+
+    def _settle_due(self, plan: Plan) -> None:
+        """Drop pieces that waited for their day and were made, or are wanted no more."""
+        deferred = {
+            (*_piece(change), change.first_day)
+            for change in (*plan.waiting, *plan.changes)
+            if change.act is Act.DEFER
+        }
+        creates = [c for c in plan.changes if c.act in (Act.CREATE, Act.ADOPT)]
+        made = {_piece(c): self._results[id(c)].fate.good for c in creates}
+        for due in self.ledger.due(self.state):
+            piece = _piece(convert.structure_json(due.change, Change, "the ledger"))
+            if (*piece, due.day) in deferred:
+                continue
+            if not made.get(piece, True):
+                continue
+            how = "made" if made.get(piece) else "no longer wanted"
+            self.ledger.settle_due(self.state, due.source, due.n, due.day, how)
+
+    def _remember_sides(self, plan: Plan) -> None:
+        for side, seen in (("source", plan.source), ("target", plan.target)):
+            self.ledger.put_identity(
+                self.state, side, convert.canonical_json(seen.asked)
+            )
+            if seen.complete:
+                self.ledger.put_records(self.state, side, seen.rows)
+
+
+def _piece(change: Change) -> tuple[str, str]:
+    return change.source.key, convert.digest(change.after)
+
+
+def _chains(changes: Iterable[Change]) -> list[list[Change]]:
+    """Group what must not run side by side: creates of equal content without a mark."""
+    chains: dict[object, list[Change]] = defaultdict(list)
+    for number, change in enumerate(changes):
+        bare = change.mark is None and change.act is Act.CREATE
+        key = looking.content_key(change.after) if bare and change.after else number
+        chains[key].append(change)
+    return list(chains.values())

@@ -1,0 +1,125 @@
+"""``rota explain``."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import rich_click as click
+
+from rota import convert
+from rota.errors import RotaError
+from rota.gathering import Pair, load_links
+from rota.ledger import Intent
+from rota.merging import FIELDS, same, tell_field
+from rota.model import Ref, Schedule
+from rota.planning import Change, LinkState, local_day
+from rota.vendor import Account, Scope
+
+from .printing import json_option, tell, tell_json
+from .session import Session
+
+
+@click.command("explain")
+@click.argument("ref", metavar="ACCOUNT/REF")
+@json_option
+@click.pass_obj
+def command(session: Session, ref: str, as_json: bool) -> int:
+    """
+    Tell the story of one record: rule, images, both sides, every run that touched it.
+
+    ACCOUNT/REF is as plans print it: guards/schedule:1001. The number alone will do:
+    guards/1001.
+    """
+    account, slash, key = ref.partition("/")
+    if not slash or not key:
+        raise click.UsageError("name a record as ACCOUNT/REF, e.g. guards/schedule:12")
+    known = Ref.parse(account, key if ":" in key else f"schedule:{key}")
+    session.config.account(account)
+    told = [
+        _pair(session, session.pair(name), known)
+        for name, pair in session.config.pairs.items()
+        if account in (pair.source, pair.target)
+    ]
+    runs = [_run(intent) for intent in session.ledger.history(known.key)]
+    if as_json:
+        tell_json({"ref": str(known), "pairs": told, "runs": runs})
+        return 0
+    tell(f"{known}")
+    for pair in told:
+        for line in pair["story"]:
+            tell(f"  {line}")
+    tell(f"RUNS {len(runs)}")
+    for run in runs:
+        tell(f"  {run}")
+    return 0
+
+
+def _pair(session: Session, pair: Pair, ref: Ref) -> dict[str, list[str]]:
+    state = session.ledger.pair(pair.name)
+    ours = ref.account == pair.source.name
+    links = [
+        link
+        for link in load_links(session.ledger, state)
+        if (link.source if ours else link.target) == ref.key
+    ]
+    first = local_day(session.clock.now(), None)
+    story = [f"pair {pair.name}: {pair.source.name} -> {pair.target.name}"]
+    if not links:
+        story.append("  not linked: rota never wrote it, or refused to")
+    for link in links:
+        story += [f"  {line}" for line in _link(pair, link, first)]
+    for due in session.ledger.due(state):
+        if due.source == (ref.key if ours else ""):
+            story.append(f"  a piece waits to be made on {due.day}")
+    return {"pair": [pair.name], "story": story}
+
+
+def _link(pair: Pair, link: LinkState, first: dt.date) -> list[str]:
+    source = _read(pair.source, link.source)
+    target = _read(pair.target, link.target)
+    lines = [f"{link.source} piece {link.n} is {link.target} at the target"]
+    for side, image, now in (
+        ("source", link.agreed.source, source),
+        ("target", link.seen, target),
+    ):
+        if isinstance(now, str):
+            lines.append(f"  {side}: {now}")
+            continue
+        lines.append(f"  {side}: {now.task.title}")
+        lines.append(f"    {tell_field(now, 'timing')} ({now.status})")
+        edits = [f for f in FIELDS if not same(f, image, now, first)]
+        for name in edits:
+            lines.append(
+                f"    since then {name}: {tell_field(image, name)} -> "
+                f"{tell_field(now, name)}"
+            )
+        if not edits:
+            lines.append("    as it was when both sides last agreed")
+    if link.seen.mark:
+        lines.append(f"  mark {link.seen.mark}")
+    if link.handed_over:
+        lines.append("  it waits for a person to change or remove it by hand")
+    return lines
+
+
+def _read(account: Account, key: str) -> Schedule | str:
+    try:
+        listing = account.schedules(Scope(ids=(key.partition(":")[2],)))
+    except RotaError as error:
+        return f"can't be read now: {error.message}"
+    for item in listing.items:
+        if item.ref is not None and item.ref.key == key:
+            return item
+    return "gone" if listing.certificate.complete else "can't be read now"
+
+
+def _run(intent: Intent) -> str:
+    change = convert.structure_json(intent.change, Change, "the ledger")
+    last = intent.outcomes[-1] if intent.outcomes else None
+    what = ", ".join(diff.field for diff in change.diff)
+    state = f"{last.state}" if last else "no outcome"
+    answer = f" ({last.answer})" if last and last.answer else ""
+    return (
+        f"run {intent.run}, {intent.at:%Y-%m-%d %H:%M} UTC: {change.act} "
+        f"{what + ' ' if what else ''}because {change.reason}: {state}{answer}"
+    )

@@ -1,0 +1,484 @@
+"""
+Kill the process at every boundary of a write, and see what the next run makes of it.
+
+Each cell is a process that dies by ``os._exit`` at its second write, one that goes on,
+and a count at the vendor's sandbox, which lives in a third. Run by
+``make crash-matrix``; writes docs/crash-matrix.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime as dt
+import json
+import multiprocessing
+import os
+import sys
+import tempfile
+import urllib.request
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import attrs
+from stages import BEGIN, CASE, POST, SITE, stage
+
+import rota_navixy
+import rota_navixy.sandbox
+import rota_trackops
+import rota_tracktik
+from rota.applying import apply
+from rota.clock import StillClock
+from rota.crosswalk import Crosswalk, Row
+from rota.gathering import Pair, gather
+from rota.ledger import Ledger
+from rota.model import (
+    Kind,
+    Line,
+    Place,
+    Recurring,
+    Ref,
+    Schedule,
+    ScheduleStatus,
+    Task,
+    Window,
+    Zone,
+    ZoneOrigin,
+)
+from rota.planning import plan
+from rota.recurrence import Recurrence, weekly
+from rota.sandbox import Fault, FaultKind
+from rota.testing.memory import MemoryAccount
+from rota.vendor import Account
+
+
+DIED = 9
+PAGE = Path(__file__).parents[1] / "docs" / "crash-matrix.md"
+WRITES = {"create": "create", "update": "update", "retire": "remove"}
+DOORS = {
+    "navixy": ("fleet", ["create", "update", "retire"]),
+    "tracktik": ("guards", ["create", "update", "retire"]),
+    "trackops": ("office", ["create"]),
+}
+BOUNDARIES = {
+    "before the intent": ("intend", "before", None),
+    "after the intent": ("intend", "after", None),
+    "in the call, lost on its way": ("write", "raised", FaultKind.DROP_BEFORE),
+    "in the call, carried out": ("write", "raised", FaultKind.DROP_AFTER),
+    "in the call, lands after the restart": ("write", "raised", FaultKind.LATE_WRITE),
+    "after the call": ("write", "after", None),
+    "before the outcome": ("outcome", "before", None),
+    "after the outcome": ("outcome", "after", None),
+    "before reading back": ("reading", "before", None),
+    "after reading back": ("reading", "after", None),
+}  # fmt: skip
+
+
+@attrs.frozen(kw_only=True)
+class Cell:
+    """One death: where, doing what, at whose records, with which marks and ledger."""
+
+    vendor: str
+    act: str
+    boundary: str
+    mark: str
+    ledger: str
+
+
+class Together(StillClock):
+    """A clock whose sandbox sleeps with it."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(BEGIN)
+        self.url = url
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        if seconds > 0:
+            body = json.dumps({"advance_seconds": seconds}).encode()
+            urllib.request.urlopen(  # the sandbox of this machine
+                urllib.request.Request(f"{self.url}/_sandbox/clock", body, method="PUT")
+            ).close()
+
+
+# ------------------------------------------------------------------------ the sandboxes
+
+
+def serve(pipe: Connection) -> None:
+    """Hold a fresh stage for each cell until the other side wants the next."""
+    while pipe.recv() != "end":
+        with tempfile.TemporaryDirectory() as folder, stage(Path(folder)) as on:
+            servers = {v: on.servers[name] for v, (name, _) in DOORS.items()}
+            pipe.send({vendor: server.base_url for vendor, server in servers.items()})
+            while (word := pipe.recv()) != "next":
+                vendor, act, kind = word
+                if kind is None:
+                    pipe.send(_held(on, vendor))
+                else:
+                    where = _write_of(vendor, act)
+                    servers[vendor].sandbox.faults.add(
+                        Fault(kind=kind, seconds=20, times=-1, **where)
+                    )
+                    pipe.send("armed")
+
+
+def _write_of(vendor: str, act: str) -> dict[str, str]:
+    """Return how to tell a write from the reads on the wire."""
+    if vendor == "navixy":
+        word = {"create": "create", "update": "update", "retire": "delete"}[act]
+        return {"path": f"schedule/{word}"}
+    if vendor == "tracktik":
+        method = "POST" if act == "create" else "PATCH"
+        return {"path": "site-task-schedules", "method": method}
+    return {"path": "/tasks", "method": "POST"}
+
+
+def _held(on: Any, vendor: str) -> dict[str, int]:
+    """Count what still acts at a vendor, by title."""
+    if vendor == "navixy":
+        return dict(on.at_fleet())
+    if vendor == "trackops":
+        return {f"{title} {day}": n for (title, day), n in on.at_office().items()}
+    rows = on.guards.tables["site-task-schedules"].values()
+    return dict(Counter(r["description"] for r in rows if r["status"] == "ACTIVE"))
+
+
+# -------------------------------------------------------------------------- the process
+
+
+def source(clock: StillClock, act: str, *, edited: bool) -> MemoryAccount:
+    """Return three equal schedules and two others, as they were or as edited."""
+    account = MemoryAccount("home", clock=clock, zone="America/Chicago")
+    for number, title in enumerate(("Round", "Round", "Round", "Gate", "Yard")):
+        new = edited and act == "update"
+        account.put(
+            Schedule(
+                task=Task(
+                    title=f"{title} again" if new else title,
+                    category=Ref(account="home", kind=Kind.CATEGORY, id="1"),
+                    place=Place(ref=Ref(account="home", kind=Kind.SITE, id="1")),
+                    assignee=Ref(account="home", kind=Kind.POST, id="5"),
+                ),
+                timing=Recurring(
+                    lines=(
+                        Line(
+                            days=Recurrence(rules=(weekly([1, 3]),)),
+                            window=Window(start=dt.time(9), end=dt.time(10)),
+                        ),
+                    )
+                ),
+                zone=Zone(name="America/Chicago", origin=ZoneOrigin.SITE),
+                status=ScheduleStatus.ENDED
+                if edited and act == "retire"
+                else ScheduleStatus.ACTIVE,
+                ref=Ref(account="home", kind=Kind.SCHEDULE, id=str(number)),
+            )
+        )
+    return account
+
+
+def connect(vendor: str, url: str, clock: StillClock) -> Account:
+    match vendor:
+        case "navixy":
+            return rota_navixy.connect(
+                base_url=url, api_key=rota_navixy.sandbox.API_KEY, account="there",
+                clock=clock, calls_per_second=10_000,
+            )  # fmt: skip
+        case "tracktik":
+            return rota_tracktik.connect(
+                base_url=url, client_id="rota-client",
+                client_secret="rota-client-secret", username="service@example.com",
+                password="rota-password", account="there", clock=clock,
+            )  # fmt: skip
+        case _:
+            return rota_trackops.connect(
+                base_url=url, username="integration", api_token="sandbox-token",
+                account="there", clock=clock, calendar_id=1, pace_seconds=0,
+            )  # fmt: skip
+
+
+CROSSWALKS = {
+    "navixy": {"site:1": "site:41", "post:5": "device:1041"},
+    "tracktik": {
+        "site:1": f"site:{SITE}", "post:5": f"post:{POST}", "category:1": "category:1",
+    },
+    "trackops": {"site:1": f"case:{CASE}"},
+}  # fmt: skip
+
+
+@contextlib.contextmanager
+def pair_of(cell: Cell, url: str, *, edited: bool) -> Iterator[tuple[Pair, StillClock]]:
+    clock = Together(url)
+    rows = tuple(Row(source=a, target=b) for a, b in CROSSWALKS[cell.vendor].items())
+    with connect(cell.vendor, url, clock) as target:
+        yield (
+            Pair(
+                "matrix",
+                source=source(clock, cell.act, edited=edited),
+                target=target,
+                crosswalk=Crosswalk(rows=rows),
+                fidelity="expand",
+                open_ended="roll",
+                unmapped_assignee="unassigned",
+                mark=cell.mark,
+                defaults={"radius_m": 150} if cell.vendor == "navixy" else {},
+            ),
+            clock,
+        )
+
+
+def run(cell: Cell, url: str, where: str, *, edited: bool, deadly: bool) -> int:
+    """Plan and apply once in this process; return the exit code."""
+    with (
+        pair_of(cell, url, edited=edited) as (pair, clock),
+        Ledger.open(where, clock=clock) as ledger,
+    ):
+        if deadly:
+            arm(cell, pair.target, ledger)
+        made = plan(gather(pair, ledger, clock=clock))
+        accept = [f"{halt.accept}@{made.id}" for halt in made.halts]
+        return apply(
+            made, pair, ledger, clock=clock, workers=1, accept=accept
+        ).code  # fmt: skip
+
+
+def left(cell: Cell, url: str, where: str) -> int:
+    """Return how many changes a further plan holds."""
+    with (
+        pair_of(cell, url, edited=cell.act != "create") as (pair, clock),
+        Ledger.open(where, clock=clock) as ledger,
+    ):
+        made = plan(gather(pair, ledger, clock=clock))
+        return len(made.changes) + len(made.conflicts) + len(ledger.check())
+
+
+def arm(cell: Cell, target: Account, ledger: Ledger) -> None:
+    """Let the process die at the boundary of its second write."""
+    place, when, fault = BOUNDARIES[cell.boundary]
+    verb = WRITES[cell.act]
+    match place:
+        case "intend":
+            deadly(ledger, "intend", when, turn=2)
+        case "write":
+            deadly(target, verb, when, turn=1 if fault else 2)
+        case "outcome":
+            deadly(ledger, "outcome", when, turn=2)
+        case "reading":
+            deadly(ledger, "outcome", when, turn=1, only_with=("link", "unlink"))
+
+
+def deadly(
+    owner: object, name: str, when: str, *, turn: int, only_with: tuple[str, ...] = ()
+) -> None:
+    whole: Callable[..., Any] = getattr(owner, name)
+    turns = 0
+
+    def dying(*args: Any, **more: Any) -> Any:
+        nonlocal turns
+        if only_with and not any(more.get(word) for word in only_with):
+            return whole(*args, **more)
+        turns += 1
+        if turns < turn:
+            return whole(*args, **more)
+        if when == "before":
+            os._exit(DIED)
+        try:
+            return whole(*args, **more)
+        finally:
+            os._exit(DIED)
+
+    object.__setattr__(owner, name, dying)
+
+
+def aside(work: Callable[[], int]) -> int:
+    """Do it in a process of its own and return its code."""
+    child = os.fork()
+    if child == 0:
+        try:
+            code = work()
+        except BaseException as error:
+            sys.stderr.write(f"{type(error).__name__}: {error}\n")
+            code = 99
+        os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+# ---------------------------------------------------------------------------- the table
+
+
+@contextlib.contextmanager
+def ledger_of(kind: str) -> Iterator[str]:
+    if kind == "SQLite":
+        with tempfile.TemporaryDirectory() as folder:
+            yield str(Path(folder) / "rota.db")
+        return
+    import psycopg
+
+    url = os.environ.get("ROTA_TEST_POSTGRES", "postgresql://root@127.0.0.1:5432/test")
+    schema = f"rota_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(url, autocommit=True, connect_timeout=3) as server:
+        server.execute(f"CREATE SCHEMA {schema}".encode())
+    yield f"{url}?options=-csearch_path%3D{schema}"
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute("SET client_min_messages = warning")
+        server.execute(f"DROP SCHEMA {schema} CASCADE".encode())
+
+
+def wanted(cell: Cell, before: dict[str, int]) -> dict[str, int]:
+    if cell.act == "retire":
+        return {}
+    if cell.act == "update":
+        return {f"{title} again": many for title, many in before.items()}
+    return before
+
+
+def try_cell(cell: Cell, pipe: Connection) -> str:
+    """Return what became of one cell: once, quarantined, or what is wrong."""
+    pipe.send("fresh")
+    url = pipe.recv()[cell.vendor]
+
+    def ask(word: object) -> Any:
+        pipe.send(word)
+        return pipe.recv()
+
+    edited = cell.act != "create"
+    try:
+        with ledger_of(cell.ledger) as where:
+            if edited:
+                code = aside(lambda: run(cell, url, where, edited=False, deadly=False))
+                if code:
+                    return f"set-up left with {code}"
+            fault = BOUNDARIES[cell.boundary][2]
+            if fault is not None:
+                ask((cell.vendor, cell.act, fault))
+            code = aside(lambda: run(cell, url, where, edited=edited, deadly=True))
+            if code != DIED:
+                return f"it did not die ({code})"
+            if fault is not None:
+                urllib.request.urlopen(
+                    urllib.request.Request(f"{url}/_sandbox/faults", method="DELETE")
+                ).close()
+            codes = []
+            for _ in range(3):
+                codes.append(
+                    aside(lambda: run(cell, url, where, edited=edited, deadly=False))
+                )
+                if codes[-1] in (0, 7):
+                    break
+            code = aside(lambda: run(cell, url, where, edited=edited, deadly=False))
+            found = ask((cell.vendor, cell.act, None))
+            good = wanted(cell, _all(cell))
+            rest = aside(lambda: min(left(cell, url, where), 98))
+            return judge(found, good, code, rest)
+    finally:
+        pipe.send("next")
+
+
+def _all(cell: Cell) -> dict[str, int]:
+    if cell.vendor != "trackops":
+        return {"Round": 3, "Gate": 1, "Yard": 1}
+    days = ("2027-01-06", "2027-01-11")
+    return {
+        f"{title} 09:00-10:00 {day}": many
+        for title, many in (("Round", 3), ("Gate", 1), ("Yard", 1))
+        for day in days
+    }
+
+
+def judge(found: dict[str, int], good: dict[str, int], code: int, rest: int) -> str:
+    """Say what a count amounts to."""
+    if any(many > good.get(title, 0) for title, many in found.items()):
+        return f"TWICE: {found}"
+    if rest:
+        return f"{rest} changes left: {found}"
+    if found == good:
+        return "once"
+    return "quarantined" if code == 7 else f"LOST ({code}): {found}"
+
+
+_ABOUT = (
+    "Written by `make crash-matrix`. A process plans and applies five changes, three of "
+    "them of equal content, towards each vendor's sandbox, and dies at one boundary of "
+    "a write. Then the same command runs again. *Once*: every record is there exactly "
+    "once, and a further plan is empty. *Quarantined*: nobody can say whether one write "
+    "happened, so it is shown and not repeated; nothing is there twice. *Unmarked* is "
+    '`mark = "none"`.'
+)
+
+
+def page(results: dict[Cell, str]) -> str:
+    """Return the table in Markdown."""
+    columns = sorted({(c.vendor, c.act, c.mark) for c in results})
+    lines = [
+        "# What a crash leaves",
+        "",
+        _ABOUT,
+    ]
+    for ledger in sorted({c.ledger for c in results}, reverse=True):
+        lines += ["", f"## Ledger: {ledger}", ""]
+        heads = [
+            f"{vendor} {act}{'' if mark == 'auto' else ', unmarked'}"
+            for vendor, act, mark in columns
+        ]
+        lines.append(f"| the process dies | {' | '.join(heads)} |")
+        lines.append(f"|---{'|---' * len(heads)}|")
+        for boundary in BOUNDARIES:
+            row = [
+                results.get(
+                    Cell(vendor=v, act=a, boundary=boundary, mark=m, ledger=ledger), "-"
+                )
+                for v, a, m in columns
+            ]
+            lines.append(f"| {boundary} | {' | '.join(row)} |")
+    return "\n".join(lines) + "\n"
+
+
+def cells(ledgers: list[str], vendors: list[str]) -> Iterator[Cell]:
+    for ledger in ledgers:
+        for vendor in vendors:
+            for act in DOORS[vendor][1]:
+                for mark in ("auto", "none") if act == "create" else ("auto",):
+                    for boundary in BOUNDARIES:
+                        yield Cell(
+                            vendor=vendor, act=act, boundary=boundary, mark=mark,
+                            ledger=ledger,
+                        )  # fmt: skip
+
+
+def main() -> int:
+    """Try every cell and write the page."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--ledger", action="append", choices=["SQLite", "PostgreSQL"])
+    asked.add_argument("--vendor", action="append", choices=DOORS)
+    asked.add_argument("--output", type=Path, default=PAGE)
+    words = asked.parse_args()
+    here, there = multiprocessing.Pipe()
+    child = multiprocessing.get_context("spawn").Process(
+        target=serve, args=(there,), daemon=True
+    )
+    child.start()
+    results: dict[Cell, str] = {}
+    for cell in cells(
+        words.ledger or ["SQLite", "PostgreSQL"], words.vendor or list(DOORS)
+    ):
+        results[cell] = try_cell(cell, here)
+        if results[cell] not in ("once", "quarantined"):
+            sys.stderr.write(f"{cell}: {results[cell]}\n")
+    here.send("end")
+    child.join(10)
+    words.output.write_text(page(results))
+    bad = [found for found in results.values() if found not in ("once", "quarantined")]
+    told = Counter(results.values())
+    sys.stdout.write(
+        f"{len(results)} cells: {told['once']} once, {told['quarantined']} quarantined, "
+        f"{len(bad)} bad\n"
+    )
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
