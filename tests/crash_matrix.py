@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from stages import BEGIN, CASE, POST, SITE, stage
+from stages import BEGIN, CASE, POST, SITE, patrols, stage
+from test_crash import kill_while_applying
 
 import rota_navixy
 import rota_navixy.sandbox
@@ -437,6 +438,40 @@ def page(results: dict[Cell, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def kill_at_random(times: int, seed: int) -> Iterator[str]:
+    """Kill the command itself at random points, then let it finish; yield rows."""
+    for title, pair, account, mark in (
+        ("TrackTik to Navixy", "patrols", "fleet", "auto"),
+        ("TrackTik to Navixy, unmarked", "patrols", "fleet", "none"),
+        ("TrackTik to Trackops", "visits", "office", "auto"),
+        ("TrackTik to Trackops, unmarked", "visits", "office", "none"),
+    ):
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            stage(Path(folder), mark=mark) as on,
+        ):
+            patrols(on.guards, 30 if account == "fleet" else 8, equal=3)
+            code, _ = kill_while_applying(on, pair, account, times=times, seed=seed)
+            found = on.at_fleet() if account == "fleet" else on.at_office()
+            with on.session() as session:
+                planned = on.plan(session, pair)
+                links = list(session.ledger.links(session.ledger.pair(pair)))
+                waits = session.ledger.open_intents(session.ledger.pair(pair))
+            twice = sum(
+                many > (3 if "Double" in str(key) else 1) for key, many in found.items()
+            )
+            yield (
+                f"| {title} | {times} | {code} | {sum(found.values())} | {len(links)} |"
+                f" {len(waits)} | {twice} | {len(planned.changes)} |"
+            )
+
+
+_KILLS = (
+    "`rota apply` killed with SIGKILL at random points, each time a few writes further "
+    "on, then let go to its end; three groups of three equal schedules among them."
+)
+
+
 def cells(ledgers: list[str], vendors: list[str]) -> Iterator[Cell]:
     for ledger in ledgers:
         for vendor in vendors:
@@ -454,6 +489,7 @@ def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--ledger", action="append", choices=["SQLite", "PostgreSQL"])
     asked.add_argument("--vendor", action="append", choices=DOORS)
+    asked.add_argument("--kills", type=int, default=10)
     asked.add_argument("--output", type=Path, default=PAGE)
     words = asked.parse_args()
     here, there = multiprocessing.Pipe()
@@ -470,7 +506,12 @@ def main() -> int:
             sys.stderr.write(f"{cell}: {results[cell]}\n")
     here.send("end")
     child.join(10)
-    words.output.write_text(page(results))
+    heads = "runs killed|last exit code|records|linked|quarantined|twice|still planned"
+    killed = [
+        *("", "## Killed at random", "", _KILLS, "", f"| |{heads}|", "|---" * 8 + "|"),
+        *kill_at_random(words.kills, seed=7),
+    ]
+    words.output.write_text(page(results) + "\n".join(killed) + "\n")
     bad = [found for found in results.values() if found not in ("once", "quarantined")]
     told = Counter(results.values())
     sys.stdout.write(

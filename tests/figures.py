@@ -98,13 +98,15 @@ def _migrate(
         applied = apply(made, pair, ledger, clock=session.clock)
         done = timer.monotonic()
         after = calls()
+        changes = len(made.changes)
+        del seen, made
         again = plan(gather(pair, ledger, clock=session.clock))
         ended = timer.monotonic()
         if profile:
             profile.disable()
     used = resource.getrusage(resource.RUSAGE_SELF)
     return {
-        "changes": len(made.changes),
+        "changes": changes,
         "gather": round(gathered - began, 2),
         "plan": round(planned - gathered, 2),
         "apply": round(done - planned, 2),

@@ -282,7 +282,9 @@ def main() -> int:
         told = verdict(truth, found, wrong)
         _note(counts, "noisy", seed, truth, found, told, asked.show)
     for (question, told), count in sorted(counts.items()):
-        sys.stdout.write(f"{question}  {told:<7} {count:>7} {count / asked.seeds:8.2%}\n")
+        sys.stdout.write(
+            f"{question}  {told:<7} {count:>7} {count / asked.seeds:8.2%}\n"
+        )
     sys.stdout.write(f"{time.perf_counter() - began:.0f} s\n")
     good = counts["clean", "named"] == asked.seeds
     good &= counts["noisy", "named"] >= asked.seeds * 0.99

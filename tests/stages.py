@@ -78,15 +78,21 @@ mark = "{mark}"
 
 # The command itself, on a clock that stands still.
 _COMMAND = """
-import datetime, importlib, sys
+import datetime, importlib, resource, sys
 from rota.clock import StillClock
-from rota import report
 from rota.cli.session import Session
-where, at, name, *words = sys.argv[1:]
+from rota.errors import RotaError
+limit, where, at, name, *words = sys.argv[1:]
+if limit:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 clock = StillClock(datetime.datetime.fromisoformat(at))
-with Session(where, clock=clock) as session:
-    command = importlib.import_module(f"rota.cli.{name}").command
-    sys.exit(command.main(words, standalone_mode=False, obj=session) or 0)
+try:
+    with Session(where, clock=clock) as session:
+        command = importlib.import_module(f"rota.cli.{name}").command
+        sys.exit(command.main(words, standalone_mode=False, obj=session) or 0)
+except RotaError as error:
+    print(error.message, error.hint, sep="\\n")
+    sys.exit(error.exit_code)
 """
 
 
@@ -109,12 +115,19 @@ class Stage:
         """Gather and plan."""
         return plan(gather(session.pair(pair), session.ledger, clock=self.clock))
 
-    def start(self, name: str, *words: str) -> subprocess.Popen[str]:
-        """Start a command in a process of its own, on a clock of its own."""
+    def start(
+        self, name: str, *words: str, longest_file: int | None = None
+    ) -> subprocess.Popen[str]:
+        """
+        Start a command in a process of its own, on a clock of its own.
+
+        Args:
+            longest_file: In bytes; beyond it nothing can be written, as on a full disk.
+        """
         at = self.clock.now().isoformat()
         return subprocess.Popen(
-            [sys.executable, "-c", _COMMAND, str(self.folder / "rota.toml"), at, name,
-             *words],
+            [sys.executable, "-c", _COMMAND, str(longest_file or ""),
+             str(self.folder / "rota.toml"), at, name, *words],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
 

@@ -18,7 +18,7 @@ from pairs import CHICAGO, CROSSWALK, FLEET, World, patrol, world
 
 from rota import plugins
 from rota.applying import apply
-from rota.cli.coverage import coverage_text
+from rota.cli.coverage import coverage_csv, coverage_text
 from rota.cli.demo import Stage
 from rota.coverage import (
     Coverage,
@@ -209,40 +209,168 @@ def test_two_candidates_are_unattributed_and_never_missed() -> None:
     assert found.code == 0
 
 
-def test_a_mark_tells_equal_entries_apart() -> None:
-    """Where a task bears the mark of its entry, it is that entry's."""
-    w = world()
-    refs = [w.source.put(patrol()), w.source.put(patrol())]
-    move(w)
-    ours = w.target.held
-    shown = tuple(
-        Occurrence(
-            day=day(5),
-            start=dt.datetime(2027, 1, 6, 4, tzinfo=dt.UTC),
-            end=dt.datetime(2027, 1, 6, 8, tzinfo=dt.UTC),
-            title="Harbour patrol",
-            status=status,
-            mark=entry.mark,
-        )
-        for entry, status in zip(
-            ours, (OccurrenceStatus.DONE, OccurrenceStatus.FAILED), strict=True
-        )
+def shown(image: InForce, status: OccurrenceStatus, **more: Any) -> Occurrence:
+    """Return Tuesday's task of an entry, as a vendor without marks shows it."""
+    return Occurrence(
+        day=day(5),
+        start=dt.datetime(2027, 1, 6, 4, tzinfo=dt.UTC),
+        end=dt.datetime(2027, 1, 6, 8, tzinfo=dt.UTC),
+        title=image.seen.task.title,
+        status=status,
+        **more,
     )
-    w.clock.set(AFTER)
+
+
+def tuesday(images: Iterable[InForce], *tasks: Occurrence) -> dict[str, Figures | None]:
+    """Return what the target's tasks of Tuesday count for, by schedule."""
     found = cover(
         Reading(account="guards"),
-        Reading(account="fleet", occurrences=shown),
-        images=_images(w),
+        Reading(account="fleet", occurrences=tasks),
+        images=images,
+        links=(),
+        schedules=(),
+        first=day(5),
+        last=day(5),
+        now=AFTER,
+    )
+    return {row.id: row.target for row in found.schedules}
+
+
+def twins() -> tuple[InForce, InForce]:
+    """Return the entries of two equal patrols."""
+    w = world()
+    w.source.put(patrol())
+    w.source.put(patrol())
+    move(w)
+    one, other = _images(w)
+    return one, other
+
+
+def test_a_mark_tells_equal_entries_apart() -> None:
+    """Where a task bears the mark of its entry, it is that entry's."""
+    one, other = twins()
+    tasks = (
+        shown(one, OccurrenceStatus.DONE, mark=one.seen.mark),
+        shown(other, OccurrenceStatus.FAILED, mark=other.seen.mark),
+    )
+
+    assert tuesday((one, other), *tasks) == {
+        one.source: Figures(done=1),
+        other.source: Figures(missed=1),
+    }
+
+
+def test_the_assignee_tells_equal_entries_apart() -> None:
+    """Two cars on one round are told apart where the tasks say which car."""
+    one, other = twins()
+    spare = Ref(account="fleet", kind=Kind.DEVICE, id="10")
+    other = attrs.evolve(
+        other,
+        seen=attrs.evolve(
+            other.seen, task=attrs.evolve(other.seen.task, assignee=spare)
+        ),
+    )
+    tasks = (
+        shown(one, OccurrenceStatus.FAILED, assignee=one.seen.task.assignee),
+        shown(other, OccurrenceStatus.DONE, assignee=spare),
+    )
+
+    assert tuesday((one, other), *tasks) == {
+        one.source: Figures(missed=1),
+        other.source: Figures(done=1),
+    }
+
+
+def test_of_two_tasks_for_one_plan_the_done_one_counts() -> None:
+    """A copy that nobody worked on does not make the work missed."""
+    one, _ = twins()
+    tasks = [shown(one, s) for s in (OccurrenceStatus.FAILED, OccurrenceStatus.DONE)]
+
+    assert tuesday((one,), *tasks) == {one.source: Figures(done=1, unplanned=1)}
+
+
+def test_failed_after_somebody_came_is_partial() -> None:
+    """A visit that did not finish is no missed visit."""
+    one, _ = twins()
+    came = Session(
+        status=SessionStatus.STOPPED, started=dt.datetime(2027, 1, 6, 5, tzinfo=dt.UTC)
+    )
+    task = shown(one, OccurrenceStatus.FAILED, sessions=(came,))
+
+    assert tuesday((one,), task) == {one.source: Figures(partial=1)}
+
+
+@pytest.mark.parametrize("status", [OccurrenceStatus.MISSED, OccurrenceStatus.PLANNED])
+def test_a_session_that_was_done_is_not_missed(status: OccurrenceStatus) -> None:
+    """Work whose session is done counts, whatever its occurrence still says."""
+    one, _ = twins()
+    ended = dt.datetime(2027, 1, 6, 8, tzinfo=dt.UTC)
+    task = shown(one, status, sessions=work(ended))
+    late = shown(one, status, sessions=work(ended + dt.timedelta(minutes=1)))
+
+    assert tuesday((one,), task) == {one.source: Figures(done=1)}
+    assert tuesday((one,), late) == {one.source: Figures(late=1)}
+
+
+def test_begun_work_is_open_and_not_missed() -> None:
+    """Somebody came, and nobody said yet how it ended."""
+    one, _ = twins()
+    came = Session(
+        status=SessionStatus.STARTED, started=dt.datetime(2027, 1, 6, 5, tzinfo=dt.UTC)
+    )
+    for status in (OccurrenceStatus.PLANNED, OccurrenceStatus.STARTED):
+        task = shown(one, status, sessions=(came,))
+
+        assert tuesday((one,), task) == {one.source: Figures(open=1)}
+
+
+def test_work_that_no_record_explains_counts_at_its_site() -> None:
+    """A task somebody made by hand is unplanned, where a record of the pair is."""
+    w = world()
+    w.source.put(patrol())
+    move(w)
+    [image] = _images(w)
+    task = attrs.evolve(
+        shown(image, OccurrenceStatus.DONE, place=image.seen.task.place), title="Extra"
+    )
+    found = cover(
+        Reading(account="guards"),
+        Reading(account="fleet", occurrences=(task,)),
+        images=(image,),
         links=(),
         schedules=w.source.held,
         first=day(5),
         last=day(5),
         now=AFTER,
+        names={"site:1": "Harbour"},
     )
 
-    told = {row.id: row.target for row in found.schedules}
-    assert told[refs[0].key] == Figures(done=1)
-    assert told[refs[1].key] == Figures(missed=1)
+    [site] = found.sites
+    assert (site.id, site.title) == ("site:1", "Harbour")
+    assert site.target == Figures(absent=1, unplanned=1)
+    assert [row.id for row in found.schedules] == [image.source, ""]
+
+
+def test_no_title_becomes_a_formula() -> None:
+    """A title that a spreadsheet would calculate is told as text."""
+    w = world()
+    w.source.put(patrol("=HYPERLINK(1)"))
+    move(w)
+    w.clock.set(AFTER)
+
+    rows = list(csv.DictReader(io.StringIO(coverage_csv(count(w)))))
+
+    [mine] = [row for row in rows if (row["of"], row["side"]) == ("schedule", "target")]
+    assert mine["title"] == "'=HYPERLINK(1)"
+    assert (mine["planned"], mine["missed"], mine["account"]) == ("4", "4", "fleet")
+
+
+def test_a_preview_is_not_unplanned_work() -> None:
+    """What a vendor only foresees and no record explains is counted nowhere."""
+    one, _ = twins()
+    task = attrs.evolve(shown(one, OccurrenceStatus.PLANNED, foreseen=True), title="?")
+
+    assert tuesday((one,), task) == {one.source: Figures(absent=1)}
 
 
 def test_late_is_after_the_window_and_its_grace() -> None:
@@ -273,7 +401,7 @@ def test_what_the_sides_tell_differently_is_listed() -> None:
         5: (OccurrenceStatus.DONE, OccurrenceStatus.FAILED),
         6: (OccurrenceStatus.MISSED, OccurrenceStatus.DONE),
         7: (OccurrenceStatus.UNKNOWN, OccurrenceStatus.DONE),
-        8: (OccurrenceStatus.CANCELLED, OccurrenceStatus.CANCELLED),
+        8: (OccurrenceStatus.CANCELLED, OccurrenceStatus.DONE),
     }
     for number, (here, there) in became.items():
         w.source.perform(ref, day(number), status=here)
@@ -284,11 +412,12 @@ def test_what_the_sides_tell_differently_is_listed() -> None:
 
     assert both(found.total) == (
         Figures(done=1, missed=1, unknown=1, cancelled=1),
-        Figures(done=2, missed=1, cancelled=1),
+        Figures(done=3, missed=1),
     )
     assert [(d.day.day, d.source, d.target) for d in found.differences] == [
         (5, Outcome.DONE, Outcome.MISSED),
         (6, Outcome.MISSED, Outcome.DONE),
+        (8, Outcome.CANCELLED, Outcome.DONE),
     ]
     assert found.code == 3
     assert (
@@ -306,13 +435,15 @@ def test_a_task_that_is_gone_is_absent_and_not_missed() -> None:
         w.source.perform(ref, day(number))
         w.target.perform(record(w.target), day(number))
     assert isinstance(w.target, Forgetful)
-    w.target.lost = frozenset({day(6)})
+    w.target.lost = frozenset({day(6), day(7)})
+    w.source.perform(ref, day(7), status=OccurrenceStatus.CANCELLED)
     w.clock.set(AFTER)
 
     found = count(w)
 
-    assert both(found.total)[1] == Figures(done=3, absent=1)
-    assert "1 without a task there" in coverage_text(found)
+    assert both(found.total)[1] == Figures(done=2, absent=2)
+    assert [d.day for d in found.differences] == [day(6)]
+    assert "2 without a task there" in coverage_text(found)
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
@@ -335,6 +466,42 @@ def test_a_side_that_was_not_read_whole_has_no_figures(side: str) -> None:
     assert found.differences == ()
     assert found.code == 1
     assert "its second page was lost" in coverage_text(found)
+
+
+def test_an_unread_schedule_withholds_the_source() -> None:
+    """Whether work was planned at all is not known while schedules can't be read."""
+    w = world()
+    ref = w.source.put(patrol())
+    move(w)
+    w.source.broken[ref.id] = "its window is not one"
+
+    found = count(w)
+
+    assert "its window is not one" in found.withheld_source
+    assert found.total.source is None
+
+
+def test_only_what_the_pair_selects_is_counted() -> None:
+    """Schedules of other pairs are not told, not even as unlinked."""
+    w = world(select={"title": ["Harbour*"]})
+    w.source.put(patrol())
+    other = w.source.put(patrol("Pier patrol"))
+    snow = w.source.put(
+        attrs.evolve(
+            patrol("Clear the snow"),
+            timing=AdHoc(window=Window(start=dt.time(6), end=dt.time(20))),
+        )
+    )
+    move(w)
+    w.source.perform(other, day(5))
+    w.source.perform(snow, day(6))
+    w.clock.set(AFTER)
+
+    found = count(w)
+
+    assert [row.title for row in found.schedules] == ["Harbour patrol"]
+    assert both(found.total)[0] == Figures(missed=4)
+    assert found.unlinked == 1
 
 
 def test_a_vendor_without_occurrences_has_no_figures() -> None:
@@ -501,6 +668,24 @@ def test_a_quota_is_counted_though_its_period_is_unknown(
     assert row.source == Figures.of([outcome])
     assert found.code == 0
     assert f"{done} of 5" in coverage_text(found)
+
+
+def test_an_optional_quota_is_never_missed() -> None:
+    """What nobody had to do is open, also when its period is over."""
+    plan_ = _quota(Period.WEEK, optional=True)
+    one = Occurrence(schedule=plan_.ref, day=day(5), done_times=0, times=5)
+    found = cover(
+        Reading(account="guards", occurrences=(one,)),
+        Reading(account="fleet"),
+        images=(),
+        links=(),
+        schedules=(plan_,),
+        first=FIRST,
+        last=LAST,
+        now=AFTER,
+    )
+
+    assert found.total.source == Figures(open=1)
 
 
 def test_every_period_is_a_tally_of_its_own() -> None:
@@ -842,3 +1027,40 @@ def test_half_a_page_withholds_a_side(
     assert data["total"]["target"]["planned"] > 0
     assert data["withheld_source"]
     assert data["differences"] == []
+
+
+def test_without_marks_tasks_are_matched_by_what_they_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only the two equal rounds can't be told apart, also after a rename."""
+    with Stage(plugins.load(), tmp_path / "out") as stage:
+        config = stage.where / "rota.toml"
+        agreed = config.read_text().replace(
+            "horizon_days = 60", 'horizon_days = 60\nmark = "none"'
+        )
+        config.write_text(agreed)
+        stage.run("crosswalk", "patrols", "--write", "--accept", "0.9")
+        assert stage.run("apply", "--pair", "patrols") == 0
+        guards, cars = stage.boxes["guards"], stage.boxes["fleet"].world
+        stage.clock.set(dt.datetime(2027, 1, 6, 15, tzinfo=dt.UTC))
+        guards.tables["site-task-schedules"][1001]["description"] = "Mill round"
+        guards.revision += 1
+        assert stage.run("apply", "--pair", "patrols") == 0
+        stage.clock.set(dt.datetime(2027, 1, 9, 15, tzinfo=dt.UTC))
+        capsys.readouterr()
+        stage.run("coverage", "patrols", "--from", "2027-01-05", "--to", "2027-01-08",
+                  "--json")  # fmt: skip
+        data = json.loads(capsys.readouterr().out)
+
+    labels = {task["label"] for task in cars.tasks.values()}
+    assert {"Harbour Mill weekday patrol", "Mill round"} <= labels
+    there = data["total"]["target"]
+    assert there["absent"] == there["unplanned"] == 0
+    doubt = {r["id"]: r["target"]["unattributed"] for r in data["schedules"]}
+    assert {key for key, many in doubt.items() if many} == {
+        "schedule:1521",
+        "schedule:1522",
+    }
+    assert there["unattributed"] == 8
+    mine = next(r for r in data["schedules"] if r["id"] == "schedule:1001")
+    assert (mine["title"], mine["target"]["missed"]) == ("Mill round", 4)

@@ -90,3 +90,61 @@ class TestKill:
             assert set(found) <= set(wanted)
             missing = sum(wanted.values()) - sum(found.values())
             assert (code == 0) if missing == 0 else (code == 7), said
+
+
+class TestTrouble:
+    def test_two_runners_at_once_write_each_record_once(self, tmp_path: Path) -> None:
+        """Of two processes with one plan, one works; the other says who does."""
+        with stage(tmp_path) as on:
+            patrols(on.guards, 30)
+            path = plan_file(on, "patrols")
+            both = [on.start("apply", str(path)) for _ in range(2)]
+            said = [child.communicate(timeout=60)[0] for child in both]
+            codes = sorted(child.returncode for child in both)
+
+            assert codes in ([0, 0], [0, 1]), said
+            if codes == [0, 1]:
+                assert any("is being worked on by" in words for words in said)
+            assert set(on.at_fleet().values()) == {1}
+            assert sum(on.at_fleet().values()) == 30
+
+    def test_a_full_disk_stops_it_and_is_no_disaster(self, tmp_path: Path) -> None:
+        """Without room for the ledger it stops with the way out, and goes on later."""
+        with stage(tmp_path) as on:
+            patrols(on.guards, 30)
+            path = plan_file(on, "patrols")
+            child = on.start("apply", str(path), longest_file=200_000)
+            said, _ = child.communicate(timeout=60)
+
+            assert child.returncode == 1, said
+            assert "make room" in said
+            made = sum(on.at_fleet().values())
+            assert made < 30
+            code, said = on.run("apply", str(path))
+            assert code == 0, said
+            assert set(on.at_fleet().values()) == {1}
+            assert sum(on.at_fleet().values()) == 30
+            with on.session() as session:
+                assert session.ledger.check() == ()
+                assert on.plan(session, "patrols").changes == ()
+
+    def test_ctrl_c_ends_it_in_good_order(self, tmp_path: Path) -> None:
+        """An interrupted command says how to go on, and leaves nothing open."""
+        with stage(tmp_path) as on:
+            patrols(on.guards, 60)
+            path = plan_file(on, "patrols")
+            child = on.start("apply", str(path))
+            while child.poll() is None and on.writes("fleet") < 5:
+                clocks.system().sleep(0.0005)
+            child.send_signal(signal.SIGINT)
+            said, _ = child.communicate(timeout=60)
+
+            assert child.returncode == 1, said
+            assert "same command again" in said
+            with on.session() as session:
+                state = session.ledger.pair("patrols")
+                assert session.ledger.open_intents(state) == ()
+                links = len(list(session.ledger.links(state)))
+            assert links == sum(on.at_fleet().values()) < 60
+            assert on.run("apply", str(path))[0] == 0
+            assert sum(on.at_fleet().values()) == 60

@@ -30,7 +30,8 @@ def test_the_demo_tells_its_story_to_the_end(tmp_path: Path) -> None:
     assert result.exception is None
     steps = json.loads(result.output)["steps"]
     assert [step["code"] for step in steps if "verify" in step["command"]] == [0] * 4
-    assert [step["code"] for step in steps if "--check" in step["command"]] == [0, 0]
+    checks = [step["code"] for step in steps if "--check" in step["command"]]
+    assert set(checks) == {0}
     assert 7 in {step["code"] for step in steps if "cases-2" in step["command"]}
     assert (out / "patrols-1.md").read_text().startswith("# Plan ")
 

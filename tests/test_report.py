@@ -106,6 +106,19 @@ class TestPlans:
         assert "UPDATE 1" in told
         assert "title: Harbour patrol -> North round" in told
 
+    def test_what_asks_for_a_look_is_never_cut(self) -> None:
+        """Notes that somebody must see stand apart, all of them, with their kind."""
+        w = world()
+        refs = [w.source.put(patrol(f"Patrol {number}")) for number in range(9)]
+        apply(planned(w), w.pair, w.ledger, clock=w.clock)
+        for ref in refs[1:]:
+            w.source.delete(ref)
+
+        told = report.plan_text(planned(w))
+
+        pressing = told.partition("TO BE LOOKED AT")[2].partition("\n\n")[0]
+        assert all(f"schedule:{number}" in pressing for number in range(2, 10))
+
     def test_a_halt_prints_the_words_that_accept_it(self) -> None:
         """What stops a plan stands at its end, with the words to type."""
         w = world(caps={"create": {"count": 0}})

@@ -12,7 +12,7 @@ from stages import SITE, WEEKDAYS, Stage, patrols, stage
 
 from rota.applying import Applied, Fate, apply, recover
 from rota.cli.session import Session
-from rota.errors import NotAuthorised, RotaError, SideEmptied
+from rota.errors import NotAuthorised, RotaError, SideEmptied, VendorError
 from rota.planning import Plan
 from rota.sandbox import Fault, FaultKind
 from rota.verifying import verify
@@ -242,6 +242,11 @@ class TestMisreading:
             assert refusal.why[2] == "the source's own: nothing more"
             play.apply("patrols", made)
             assert on.at_fleet() == {"As it says": 1}
+            half = Fault(kind=FaultKind.CUT_PAGE, path="occurrences", times=-1)
+            play.fault("guards", half)
+            with pytest.raises(VendorError, match="calendar could not be read whole"):
+                play.plan("patrols")
+            on.guards.faults.clear()
             assert verify(
                 session.pair("patrols"), session.ledger, clock=on.clock
             ).agrees

@@ -21,7 +21,8 @@ def _apply(w: World, made: Plan | None = None, **more: object) -> Applied:
 
 
 def _undo(w: World, run: int) -> Plan:
-    return undo(gather(w.pair, w.ledger, clock=w.clock), run, written(w.ledger, run))
+    seen = gather(w.pair, w.ledger, clock=w.clock)
+    return undo(seen, plan(seen), run, written(w.ledger, run))
 
 
 def _content(w: World) -> list[Schedule]:
@@ -125,3 +126,15 @@ def test_a_days_work_that_is_over_stays() -> None:
 
     assert days
     assert min(days) >= dt.date(2027, 2, 3)
+
+
+def test_what_waits_for_its_day_goes_on_waiting() -> None:
+    """Undoing one run leaves the pieces that other schedules wait for alone."""
+    w = world(fidelity="attended")
+    w.source.put(patrol(rule=weekly([1, 3], start=dt.date(2027, 2, 1))))
+    _apply(w)
+    w.source.put(patrol("Another"))
+    run = _apply(w).run
+    _apply(w, _undo(w, run))
+
+    assert len(w.ledger.due(w.ledger.pair("patrols"))) == 1

@@ -19,6 +19,7 @@ from . import clock as clocks
 from . import convert, zones
 from .clock import Clock
 from .crosswalk import Crosswalk
+from .errors import VendorError
 from .ledger import Ledger, PairState, State
 from .model import Kind, Occurrence, Once, Schedule
 from .planning import (
@@ -35,6 +36,7 @@ from .vendor import Account, Asked, Entry, Points, Refs, Scope, Transform
 
 
 WITNESS_DAYS = 56
+_WITNESS_STEP = dt.timedelta(14)  # read at once, to bound memory
 _BEHIND = dt.timedelta(days=1)
 _AHEAD = dt.timedelta(days=31)
 
@@ -244,18 +246,34 @@ def directory(account: Account) -> Mapping[str, Entry]:
 
 
 def witness(account: Account, today: dt.date) -> Witness | None:
-    """Read the account's own expansion of what is to come, where it shows one."""
+    """
+    Read the account's own expansion of what is to come, where it shows one.
+
+    Raises:
+        VendorError: It shows one that can't be read whole.
+    """
     ahead = min(account.capabilities.previews, WITNESS_DAYS)
     if ahead < 2 or "occurrences" not in account.verbs():
         return None
     first, last = today + dt.timedelta(2), today + dt.timedelta(ahead)
-    listing = account.occurrences(first, last)
-    if not listing.certificate.complete:
-        return None
     found: dict[str, list[Occurrence]] = defaultdict(list)
-    for item in listing.items:
-        if item.schedule is not None and first <= item.day <= last:
-            found[item.schedule.key].append(item)
+    begin = first
+    while begin <= last:
+        end = min(begin + _WITNESS_STEP - dt.timedelta(1), last)
+        listing = account.occurrences(begin, end)
+        if not listing.certificate.complete and not listing.broken:
+            raise VendorError(
+                "its own calendar could not be read whole: "
+                + "; ".join(listing.certificate.errors),
+                hint="without it a misread rule could be written; try again",
+                account=account.name,
+            )
+        # A row that can't be read is missed below, and its schedule refused.
+        for item in listing.items:
+            if item.schedule is not None and begin <= item.day <= end:
+                bare = attrs.evolve(item, schedule=None, sessions=(), extras={})
+                found[item.schedule.key].append(bare)
+        begin = end + dt.timedelta(1)
     return Witness(
         first=first,
         last=last,

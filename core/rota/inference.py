@@ -634,9 +634,7 @@ class _Span:
                 said = self._cut(self.cal.nth_weekday(day, nth, "month")) & within
                 yield _Atom((ByDay(day, nth),), said, _nth_bits(nth))
 
-    def _positions(
-        self, months: _Months, names: str, bits: float
-    ) -> Iterator[_Draft]:
+    def _positions(self, months: _Months, names: str, bits: float) -> Iterator[_Draft]:
         by_day = tuple(ByDay(Weekday[name]) for name in names.split())
         days = tuple(int(each.weekday) for each in by_day)
         whole = self.cal.weekdays(days)

@@ -20,7 +20,7 @@ from .errors import ValueRefused
 from .recurrence import Recurrence
 
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | tuple[Json, ...] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | tuple[Json, ...] | Mapping[str, Json] | None"
 Extras: TypeAlias = Mapping[str, Json]
 
 MOST_DAYS = 32

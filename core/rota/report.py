@@ -16,13 +16,14 @@ from . import convert
 from .applying import Applied, Fate, Result
 from .merging import tell
 from .model import Json, Once
-from .planning import Act, Change, Never, Plan
+from .planning import Act, Change, Never, NoteKind, Plan
 from .translation import Fidelity, LossKind, Proof
 from .verifying import Verdict, Verification
 
 
 WIDTH = 80
 SHOWN = 12
+FEW = 4
 _TIED = "\N{NO-BREAK SPACE}"  # printed as a space at which no line is broken
 
 _TOLD = {
@@ -87,13 +88,20 @@ def _plan_lines(plan: Plan, rate: float, full: bool) -> Iterator[str]:
                 yield from _wrapped(why, 6)
             if refusal.wants:
                 yield from _wrapped(f'fidelity = "{refusal.wants}" would tell it', 6)
-    if plan.notes:
+    pressing = [note for note in plan.notes if note.kind is not NoteKind.INFO]
+    if pressing:
         yield ""
-        yield f"NOTES {len(plan.notes)}"
-        notes = plan.notes if full else plan.notes[:SHOWN]
-        for note in notes:
-            yield from _wrapped(f"{note.about}: {note.text}", 2)
-        yield from _more(len(plan.notes) - len(notes))
+        yield f"TO BE LOOKED AT {len(pressing)}"
+        for note in pressing:
+            yield from _wrapped(f"{note.kind}: {note.about}: {note.text}", 2, 4)
+    others = [note for note in plan.notes if note.kind is NoteKind.INFO]
+    if others:
+        yield ""
+        yield f"NOTES {len(others)}"
+        shown = others if full else others[:FEW]
+        for note in shown:
+            yield from _wrapped(f"{note.about}: {note.text}", 2, 4)
+        yield from _more(len(others) - len(shown))
     if plan.halts:
         yield ""
         yield "NOT TO BE APPLIED AS IT IS"

@@ -89,12 +89,20 @@ class Agreeing:
                 self._watch(result)
 
     def sleep(self, span: dt.timedelta) -> bool:
-        """Sleep by the clock; False as soon as somebody asked to stop."""
+        """Sleep by the clock, keep the lease; False once somebody asked to stop."""
         left = span.total_seconds()
         while left > 0 and not self._stop.is_set():
             self.clock.sleep(min(left, _SLICE))
             left -= _SLICE
+            self.renew()
         return not self._stop.is_set()
+
+    def renew(self) -> None:
+        """Hold the lease as long as this process lives; LeaseHeld if it is lost."""
+        with self._lock:
+            if self.clock.now() - self._renewed > self.lease.ttl / 4:
+                self.lease.renew()
+                self._renewed = self.clock.now()
 
     def removal(self, record: Schedule) -> Removal:
         holds = self.target.capabilities.holds(record.timing)

@@ -132,7 +132,7 @@ class Work(Recovering):
         if change.act is Act.RETIRE and change.source.key in self._lost:
             why = "not tried: what takes its place is not there yet"
             return Result(change=change, fate=Fate.FAILED, why=why)
-        self._renew()
+        self.renew()
         match change.act:
             case Act.DEFER:
                 return self._defer(run, change)
@@ -163,12 +163,6 @@ class Work(Recovering):
             and link.handed_over == (change.act is Act.HAND_OVER)
             and link.agreed == digest(convert.canonical_json(change.agreed))
         )
-
-    def _renew(self) -> None:
-        with self._lock:
-            if self.clock.now() - self._renewed > self.lease.ttl / 4:
-                self.lease.renew()
-                self._renewed = self.clock.now()
 
     def _defer(self, run: Run, change: Change) -> Result:
         self.ledger.put_due(
@@ -362,12 +356,20 @@ class Work(Recovering):
             self.ledger.settle_due(self.state, due.source, due.n, due.day, how)
 
     def _remember_sides(self, plan: Plan) -> None:
-        for side, seen in (("source", plan.source), ("target", plan.target)):
+        gone = sum(
+            result.fate is Fate.DONE and result.change.act is Act.RETIRE
+            for result in self._results.values()
+        )
+        for side, seen, fewer in (
+            ("source", plan.source, 0),
+            ("target", plan.target, gone),
+        ):
             self.ledger.put_identity(
                 self.state, side, convert.canonical_json(seen.asked)
             )
             if seen.complete:
-                self.ledger.put_records(self.state, side, seen.rows)
+                # What this run took away itself is not missed by the next one.
+                self.ledger.put_records(self.state, side, max(seen.rows - fewer, 0))
 
 
 def _piece(change: Change) -> tuple[str, str]:

@@ -28,6 +28,7 @@ COMMANDS = {
     "verify": "Compare both sides of a pair day by day.",
     "coverage": "Compare what was planned with what was performed, on both sides.",
     "runs": "Show what was done, and what is still open.",
+    "mirror": "Keep a target in step with its source, for months.",
     "due": "Make and retire what accepted plans announced for the next day.",
     "conflicts": "Show what waits for a person, and how to answer.",
     "resolve": "Answer what waits.",

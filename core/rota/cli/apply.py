@@ -15,7 +15,8 @@ import rich_click as click
 from rota import convert, report
 from rota.applying import Applied, Result, apply, recover
 from rota.errors import ConfigError, RotaError, ValueRefused
-from rota.planning import FORMAT, Plan
+from rota.planning import Plan
+from rota.planning.plans import FORMAT
 
 from .plan import decide
 from .printing import Progress, json_option, tell, tell_json

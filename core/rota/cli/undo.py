@@ -9,7 +9,7 @@ import rich_click as click
 
 from rota import report
 from rota.gathering import gather, written
-from rota.planning import undo
+from rota.planning import plan, undo
 
 from .plan import code
 from .printing import json_option, tell, tell_json, write
@@ -35,7 +35,7 @@ def command(
     """
     both = session.pair(session.ledger.run(run).run.pair)
     seen = gather(both, session.ledger, clock=session.clock)
-    made = undo(seen, run, written(session.ledger, run))
+    made = undo(seen, plan(seen), run, written(session.ledger, run))
     if output:
         write(Path(output), json.dumps(report.plan_json(made), ensure_ascii=False))
     if as_json:

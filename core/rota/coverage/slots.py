@@ -8,7 +8,7 @@ from typing import TypeAlias
 import attrs
 
 from rota import zones
-from rota.model import Occurrence, OccurrenceStatus, Place, Ref
+from rota.model import Occurrence, OccurrenceStatus, Place, Ref, SessionStatus
 from rota.planning import local_day
 
 from .figures import Outcome
@@ -60,13 +60,11 @@ class Slot:
 def judge(one: Occurrence, over: dt.datetime, now: dt.datetime) -> Outcome:
     """Return what became of an occurrence; done late counts from the end of its work."""
     begun = any(session.started or session.ended for session in one.sessions)
+    if _is_done(one):
+        ended = max((s.ended for s in one.sessions if s.ended), default=None)
+        late = one.status is OccurrenceStatus.LATE if ended is None else ended > over
+        return Outcome.LATE if late else Outcome.DONE
     match one.status:
-        case OccurrenceStatus.DONE | OccurrenceStatus.LATE:
-            ended = max((s.ended for s in one.sessions if s.ended), default=None)
-            if ended is not None:
-                return Outcome.LATE if ended > over else Outcome.DONE
-            late = one.status is OccurrenceStatus.LATE
-            return Outcome.LATE if late else Outcome.DONE
         case OccurrenceStatus.PARTIAL:
             return Outcome.PARTIAL
         case OccurrenceStatus.MISSED:
@@ -82,15 +80,27 @@ def judge(one: Occurrence, over: dt.datetime, now: dt.datetime) -> Outcome:
     return Outcome.OPEN if begun or now < over else Outcome.MISSED
 
 
+def _is_done(one: Occurrence) -> bool:
+    """Tell whether the work was done, also where only its session says so."""
+    if one.status in (OccurrenceStatus.DONE, OccurrenceStatus.LATE):
+        return True
+    silent = (OccurrenceStatus.PLANNED, OccurrenceStatus.OFFERED)
+    return one.status in (*silent, OccurrenceStatus.MISSED) and any(
+        session.status is SessionStatus.DONE for session in one.sessions
+    )
+
+
 def moment_of(
     day: dt.date, start: dt.datetime | None, end: dt.datetime | None
 ) -> Moment:
+    """Return both instants in UTC, or the day where there are none."""
     if start is None or end is None:
         return day
     return start.astimezone(dt.UTC), end.astimezone(dt.UTC)
 
 
 def when(one: Occurrence) -> Moment:
+    """Return when an occurrence is, comparable with a slot's moment."""
     return moment_of(one.day, one.start, one.end)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from .deciding import plan
 from .hours import Hours, local_day, next_hours
 from .plans import (
-    FORMAT,
     Absent,
     Act,
     By,
@@ -39,7 +38,6 @@ from .undoing import Written, undo
 
 
 __all__ = [
-    "FORMAT",
     "Absent",
     "Act",
     "Agreement",

@@ -197,6 +197,8 @@ class _Planning:
             self._linked(told, link, wanted)
         used = {link.n for link in links}
         numbers = (n for n in count() if n not in used)
+        if fresh and not links:
+            self._today(schedule)
         for wanted, n in zip((*fresh, *later), numbers, strict=False):
             self._create(told, n, wanted)
         for link in idle:
@@ -295,28 +297,27 @@ class _Planning:
             )
         else:
             self.changes.append(change)
-            self._today(schedule, record)
 
     def _is_due(self, source: Ref, piece: Piece, record: Schedule) -> bool:
         """Tell whether an applied plan announced this piece for this day."""
         return (source.key, piece.first, convert.digest(record)) in self.seen.waiting
 
-    def _today(self, schedule: Schedule, record: Schedule) -> None:
-        """Say which rounds come before the first day on which the record acts."""
-        if not isinstance(record.timing, Recurring) or self.can.generation is None:
+    def _today(self, schedule: Schedule) -> None:
+        """Note which rounds come before the first day on which new records act."""
+        if self.can.generation is None or schedule.ref is None:
             return
-        today = local_day(self.seen.now, schedule.zone_name)
         rounds = [
             moment[0]
             for moment in expand(
                 schedule.timing,
                 schedule.zone_name,
-                today,
-                self.hours.first_day - dt.timedelta(1),
+                local_day(self.seen.now, schedule.zone_name),
+                self.hours.first_day,
             )
-            if isinstance(moment, tuple) and moment[0] > self.seen.now
+            if isinstance(moment, tuple)
+            and moment[0] > self.seen.now
+            and local_day(moment[0], self.account_zone) < self.hours.first_day
         ]
-        assert schedule.ref is not None
         self.early += [(schedule.ref, moment) for moment in rounds[:1]]
 
     def _linked(self, told: Told, link: LinkState, wanted: Wanted) -> None:

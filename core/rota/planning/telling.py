@@ -11,6 +11,7 @@ import attrs
 
 from rota.crosswalk import Carrier
 from rota.model import (
+    Kind,
     Once,
     Recurring,
     Schedule,
@@ -61,16 +62,18 @@ class Told:
 
 def selected(schedule: Schedule, terms: Terms) -> bool:
     """Tell whether the pair's selection lets a schedule take part."""
-    task, known = schedule.task, schedule.ref
+    task = schedule.task
+    place = task.place.ref if task.place else None
     values = {
+        "id": schedule.ref.id if schedule.ref else "",
         "title": task.title,
-        "id": known.id if known else "",
-        "site": task.place.ref.id if task.place and task.place.ref else "",
-        "post": task.assignee.id if task.assignee else "",
         "category": task.category.id if task.category else "",
+        "post": task.assignee.id if task.assignee else "",
+        "site": place.id if place and place.kind is Kind.SITE else "",
+        "case": place.id if place and place.kind is Kind.CASE else "",
     }
     return all(
-        any(fnmatchcase(values.get(name, ""), pattern) for pattern in patterns)
+        any(fnmatchcase(values[name], pattern) for pattern in patterns)
         for name, patterns in terms.select.items()
     )
 

@@ -77,6 +77,9 @@ class Marking(StrEnum):
     NONE = "none"
 
 
+SELECTABLE = ("case", "category", "id", "post", "site", "title")
+
+
 @attrs.frozen(kw_only=True)
 class Terms:
     """
@@ -86,8 +89,8 @@ class Terms:
         horizon_days: How far dated records are made ahead; None for 60, or 7 where
             writes can't be taken back.
         defaults: What the target demands and the source has not; written once.
-        select: From a field of the source (``title``, ``site``, ``category``,
-            ``post``, ``id``) to patterns, one of which must fit; all fields count.
+        select: From a field of the source (:data:`SELECTABLE`) to patterns, one of
+            which must fit; all fields count.
         relay: Whether records that rota wrote may be mirrored on.
     """
 
@@ -99,7 +102,13 @@ class Terms:
         ),
     )
     defaults: Mapping[str, Json] = attrs.field(factory=dict)
-    select: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    select: Mapping[str, tuple[str, ...]] = attrs.field(
+        factory=dict,
+        validator=attrs.validators.deep_mapping(
+            key_validator=attrs.validators.in_(SELECTABLE),
+            value_validator=attrs.validators.instance_of(tuple),
+        ),
+    )
     caps: Caps = Caps()
     open_ended: OpenEnded = attrs.field(default=OpenEnded.REFUSE, converter=OpenEnded)
     texts: Texts = attrs.field(default=Texts.REFUSE, converter=Texts)

@@ -26,7 +26,7 @@ class Written:
     target: str
 
 
-def undo(seen: Snapshot, run: int, written: Iterable[Written]) -> Plan:
+def undo(seen: Snapshot, decided: Plan, run: int, written: Iterable[Written]) -> Plan:
     """
     Decide how to take a run back.
 
@@ -36,10 +36,11 @@ def undo(seen: Snapshot, run: int, written: Iterable[Written]) -> Plan:
 
     Args:
         seen: Both sides as they are now.
+        decided: The plan of the same snapshot: what waits for its day goes on waiting.
         run: The run's number.
         written: What it did, in the order in which it was done.
     """
-    return _Undoing(seen, run).done(written)
+    return _Undoing(seen, run).done(decided, list(written))
 
 
 class _Undoing:
@@ -56,8 +57,8 @@ class _Undoing:
         self.changes: list[Change] = []
         self.notes: list[Note] = []
 
-    def done(self, written: Iterable[Written]) -> Plan:
-        for each in reversed(list(written)):
+    def done(self, decided: Plan, written: list[Written]) -> Plan:
+        for each in reversed(written):
             match each.change.act:
                 case Act.CREATE:
                     self._unmake(each)
@@ -80,6 +81,8 @@ class _Undoing:
             changes=changes,
             halts=halts(self.seen, changes),
             notes=tuple(self.notes),
+            schedules=len({each.change.source for each in written}),
+            waiting=decided.waiting,
         )
 
     def _say(self, each: Written, text: str) -> None:

@@ -286,7 +286,7 @@ def _moves(
             if life is not None and not form.ends and fidelity is Fidelity.EXACT:
                 continue
             for said in form.inside(attrs.evolve(whole, last=life)):
-                sentence = _in_force(asked, form, said, begin, life)
+                sentence = _in_force(asked, form, said, begin, life, fidelity)
                 if sentence is None or not fidelity.admits(sentence.fidelity):
                     continue
                 if sentence.last is None:
@@ -326,6 +326,7 @@ def _in_force(
     said: Recurrence,
     begin: dt.date,
     life: dt.date | None,
+    fidelity: Fidelity,
 ) -> Sentence | None:
     """
     Return a sentence with its lifetime.
@@ -354,6 +355,9 @@ def _in_force(
         latest = following - _DAY if following else None
     days = form.bounded(said, begin, last)
     attended = make_on or retire_on
+    accepted = fidelity is Fidelity.CLOSEST
+    if attended and not accepted and not _is_season(said, own, asked.said):
+        return None
     if not attended and days.dayset() & DaySet.span(asked.first) != own:
         return None
     return Sentence(
@@ -368,6 +372,22 @@ def _in_force(
         said=own,
         fidelity=Fidelity.ATTENDED if make_on or retire_on else Fidelity.EXACT,
     )
+
+
+def _is_season(said: Recurrence, own: DaySet, source: Recurrence) -> bool:
+    """
+    Tell whether a sentence for a while is one that people would recognise.
+
+    It says its days as the source does, or each of them more than once. What fits by
+    accident (the 1st, 15th and 29th, for seven weeks of every second Monday) is wrong
+    on all other days, should nobody be there to end it.
+    """
+    as_said = {r.freq for r in said.rules} <= {r.freq for r in source.rules}
+    if own.infinite or as_said or not source.rules:
+        return True
+    first, last = own.first(), own.last()
+    days = sum(len(rule.by_day) + len(rule.by_month_day) for rule in said.rules)
+    return bool(first and last and own.count(first, last) >= 2 * days)
 
 
 def _closing(
@@ -441,5 +461,5 @@ def _nearest(
     first = said.dayset().next(begin - _DAY)
     if first is None:
         return None
-    found = _in_force(asked, form, said, first, end)
+    found = _in_force(asked, form, said, first, end, Fidelity.CLOSEST)
     return attrs.evolve(found, fidelity=Fidelity.CLOSEST) if found else None
