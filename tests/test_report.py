@@ -15,7 +15,8 @@ from rota import convert, report
 from rota.applying import Applied, Fate, Result, apply
 from rota.gathering import gather
 from rota.model import Once, ScheduleStatus
-from rota.planning import FORMAT, Plan, plan
+from rota.planning import Plan, plan
+from rota.planning.plans import FORMAT
 from rota.recurrence import Weekday, weekly
 from rota.verifying import verify
 

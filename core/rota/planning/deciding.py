@@ -89,6 +89,9 @@ class _Planning:
         for link in seen.links:
             self.links[link.source].append(link)
         self.linked = {link.target for link in seen.links}
+        self.announced: dict[tuple[str, str], dt.date] = {}
+        for source, day, record in sorted(seen.waiting, reverse=True):
+            self.announced[source, record] = day
         self.telling = Telling(seen, self.hours)
 
     def done(self) -> Plan:
@@ -289,8 +292,8 @@ class _Planning:
                 not_before=None,
                 not_after=None,
             )
-            known = self._is_due(schedule.ref, piece, record)
-            (self.waiting if known else self.changes).append(later)
+            key = (schedule.ref.key, piece.first, convert.digest(record))
+            (self.waiting if key in self.seen.waiting else self.changes).append(later)
         elif self._is_due(schedule.ref, piece, record):
             self.changes.append(
                 attrs.evolve(change, announced=True, reason=f"due on {piece.first}")
@@ -299,8 +302,9 @@ class _Planning:
             self.changes.append(change)
 
     def _is_due(self, source: Ref, piece: Piece, record: Schedule) -> bool:
-        """Tell whether an applied plan announced this piece for this day."""
-        return (source.key, piece.first, convert.digest(record)) in self.seen.waiting
+        """Tell whether an applied plan announced this piece for its day or before."""
+        day = self.announced.get((source.key, convert.digest(record)))
+        return day is not None and day <= piece.first
 
     def _today(self, schedule: Schedule) -> None:
         """Note which rounds come before the first day on which new records act."""
