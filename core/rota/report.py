@@ -109,6 +109,12 @@ def _plan_lines(plan: Plan, rate: float, full: bool) -> Iterator[str]:
             yield from _wrapped(halt.message, 2)
             yield _indent(f"--accept {halt.accept}@{plan.id}", 6)
     yield ""
+    ends = [change.not_after for change in plan.changes if change.not_after]
+    if ends:
+        yield (
+            f"To be written before {min(ends):%Y-%m-%d %H:%M} UTC; after that it is "
+            "stale."
+        )
     if plan.changes:
         eta = f", about {_span(plan.calls / rate)}" if rate else ""
         yield (

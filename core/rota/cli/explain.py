@@ -65,7 +65,9 @@ def _pair(session: Session, pair: Pair, ref: Ref) -> dict[str, list[str]]:
     first = local_day(session.clock.now(), None)
     story = [f"pair {pair.name}: {pair.source.name} -> {pair.target.name}"]
     if not links:
-        story.append("  not linked: rota never wrote it, or refused to")
+        story.append(
+            "  not linked now: never written, refused, or retired (see the runs)"
+        )
     for link in links:
         story += [f"  {line}" for line in _link(pair, link, first)]
     for due in session.ledger.due(state):
