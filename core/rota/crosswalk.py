@@ -373,9 +373,11 @@ class _Carrying:
         return None
 
     def _no_row(self, ref: Ref) -> str:
+        name = self.by.crosswalk.name(ref)
+        called = ref.key if name == ref.key else f"{ref.key} ({name})"
         return (
-            f"{ref.key} ({self.by.crosswalk.name(ref)}) has no row in the crosswalk; "
-            f"run rota crosswalk and fill its target in"
+            f"{called} has no row in the crosswalk; run rota crosswalk and fill its "
+            "target in"
         )
 
     def _checked(self, name: str, said: str, can: Refs) -> Ref | None:
