@@ -100,16 +100,24 @@ def read(text: str) -> dict[str, object]:
     """
     found: dict[str, object] = {}
     for part in text.strip().upper().removeprefix("RRULE:").split(";"):
-        name, equals, value = part.partition("=")
-        if name not in _READERS or not equals:
-            _unknown(name, part)
-        field, reader = _READERS[name]
+        field, value = _part(part)
         if field in found:
+            name = part.partition("=")[0]
             refuse(f"{name} is given twice", hint="join the values with commas")
-        found[field] = reader(value, name)
+        found[field] = value
     if "freq" not in found:
         refuse(f"no FREQ in {text!r}", hint="begin with FREQ=DAILY, WEEKLY, ...")
     return found
+
+
+@lru_cache(maxsize=4096)
+def _part(part: str) -> tuple[str, object]:
+    """Return the field and value of one NAME=value: rules share the values."""
+    name, equals, value = part.partition("=")
+    if name not in _READERS or not equals:
+        _unknown(name, part)
+    field, reader = _READERS[name]
+    return field, reader(value, name)
 
 
 def _unknown(name: str, part: str) -> NoReturn:

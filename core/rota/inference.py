@@ -549,12 +549,16 @@ class _Span:
         ):
             yield from self._listed(months, atoms, field, 2.0)
         if months.by_month and months.freq is Freq.MONTHLY:
-            atoms = [
-                _Atom((ByDay(day),), said & within, 2.8)
-                for day, said in self.weekdays.items()
-            ]
             weekly = attrs.evolve(months, freq=Freq.WEEKLY)
-            yield from self._listed(weekly, atoms, "by_day", 2.8)
+            yield from self._listed(
+                weekly,
+                (
+                    _Atom((ByDay(day),), said & within, 2.8)
+                    for day, said in self.weekdays.items()
+                ),
+                "by_day",
+                2.8,
+            )
         for names, bits in _WORKING:
             yield from self._positions(months, names, bits)
         yield from self._filtered(months)

@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Rule:
     """
     The day-level recurrence rule of RFC 5545 §3.3.10, and the day that anchors it.
@@ -303,18 +303,12 @@ _DEFAULTS: dict[str, object] = {
     field.name: None if field.default is attrs.NOTHING else field.default
     for field in attrs.fields(Rule)
 }
-_SETTERS: tuple[Callable[[Rule, object], None], ...] = tuple(
-    getattr(Rule, name).__set__ for name in _DEFAULTS
-)
 
 
 def _parse(text: str, start: dt.date | None) -> Rule:
-    found = _DEFAULTS | read(text)
-    found["start"] = start
     # The grammar gives what __init__ would make of it, so only the parts are checked.
     rule = object.__new__(Rule)
-    for assign, field in zip(_SETTERS, found.values(), strict=True):
-        assign(rule, field)
+    vars(rule).update(_DEFAULTS, **read(text), start=start)
     _check(rule)
     return rule
 

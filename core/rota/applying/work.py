@@ -64,7 +64,11 @@ class Work(Recovering):
         applied = Applied(
             run=run.id,
             plan=plan.id,
-            results=tuple(self._results.values()),
+            results=tuple(
+                self._results[id(change)]
+                for change in plan.changes
+                if id(change) in self._results
+            ),
             recovered=recovered,
             interrupted=interrupted,
         )

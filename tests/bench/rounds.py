@@ -1,0 +1,115 @@
+"""Measure ways of doing one thing side by side, each round on inputs not seen before."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from statistics import geometric_mean, median
+from time import perf_counter
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Figure:
+    """
+    What one way took.
+
+    Args:
+        each: Microseconds for one item, the median of the rounds.
+        ratios: How many times faster than the first way, one for each round.
+        least: The ratio to reach; None where there is no goal.
+    """
+
+    name: str
+    each: float
+    ratios: tuple[float, ...]
+    least: float | None = None
+
+    @property
+    def ratio(self) -> float:
+        """The median of the rounds' ratios."""
+        return median(self.ratios)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the goal is met, in words."""
+        if self.least is None:
+            return ""
+        said = "met" if self.ratio >= self.least else "**not met**"
+        return f"{self.least:,g}×: {said}"
+
+
+@attrs.frozen(kw_only=True)
+class Way:
+    """One way: made ready outside the measurement, then run on every item."""
+
+    name: str
+    run: Callable[[Sequence[object]], object]
+    ready: Callable[[Sequence[object]], Sequence[object]] = lambda items: items
+    least: float | None = None
+
+
+def compare(
+    ways: Sequence[Way], kinds: Sequence[Callable[[int], Sequence[object]]], rounds: int
+) -> tuple[Figure, ...]:
+    """
+    Run all ways on each round's items of each kind, in turn.
+
+    A round's ratio is the geometric mean over the kinds. One more round goes first
+    and does not count: it builds the constant calendar and imports what is late.
+    """
+    took: list[list[list[float]]] = [[] for _ in ways]
+    for number in range(rounds + 1):
+        for place in range(len(ways)):
+            took[place].append([])
+        for kind in kinds:
+            items = kind(number)
+            order = [(place + number) % len(ways) for place in range(len(ways))]
+            for place in order:
+                took[place][-1].append(_time(ways[place], items))
+    return tuple(
+        Figure(
+            name=way.name,
+            each=median(sum(one) / len(one) for one in mine[1:]) * 1e6,
+            ratios=tuple(
+                geometric_mean(a / b for a, b in zip(first, own, strict=True))
+                for first, own in zip(took[0][1:], mine[1:], strict=True)
+            ),
+            least=way.least,
+        )
+        for way, mine in zip(ways, took, strict=True)
+    )
+
+
+def _time(way: Way, items: Sequence[object]) -> float:
+    ready = way.ready(items)
+    gc.collect()
+    gc.disable()
+    began = perf_counter()
+    way.run(ready)
+    took = perf_counter() - began
+    gc.enable()
+    return took / len(items)
+
+
+def table(figures: Sequence[Figure], item: str) -> str:
+    """Return the figures as a table in Markdown."""
+    lines = [
+        f"| way | µs a {item} | ratio | least..most | goal |",
+        "| --- | ---: | ---: | ---: | --- |",
+    ]
+    for figure in figures:
+        low, high = min(figure.ratios), max(figure.ratios)
+        lines.append(
+            f"| {figure.name} | {said(figure.each)} | {said(figure.ratio)}× "
+            f"| {said(low)}..{said(high)} | {figure.verdict} |"
+        )
+    return "\n".join(lines)
+
+
+def said(number: float) -> str:
+    """Write a number with three digits that count."""
+    if number >= 100:
+        return f"{number:,.0f}"
+    return f"{number:.2g}" if number < 0.1 else f"{number:.3g}"

@@ -1,0 +1,128 @@
+"""From dated tasks back to the rule behind them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+
+import attrs
+import pytest
+from infer_run import clean, noisy, verdict
+from pairs import patrol
+
+from rota.errors import ValueRefused
+from rota.inference import group, infer
+from rota.model import Once, Schedule, Window
+from rota.recurrence import Freq, Recurrence, Rule, weekly
+
+
+FIRST, LAST = dt.date(2027, 1, 1), dt.date(2027, 6, 30)
+SEEDS = 250
+
+
+def test_the_days_of_a_rule_give_back_its_days() -> None:
+    """What is inferred has exactly the days observed, or says that it is unsure."""
+    told: Counter[str] = Counter()
+    for seed in range(SEEDS):
+        truth, found = clean(seed)
+        if found.sure:
+            for reading in found.readings:
+                said = reading.recurrence.days(found.first, found.last)
+                assert said == truth.days(found.first, found.last)
+        told[verdict(truth, found, 0)] += 1
+
+    assert told["wrong"] == 0
+    assert told["named"] >= SEEDS * 0.96
+
+
+def test_a_twentieth_of_wrong_days_does_not_hide_the_rule() -> None:
+    """With 5 % taken out or put in the rule is named, and none is confidently wrong."""
+    told = Counter(verdict(*noisy(seed)) for seed in range(SEEDS))
+
+    assert told["wrong"] == 0
+    assert told["named"] >= SEEDS * 0.99
+
+
+def test_exceptions_are_listed_by_name() -> None:
+    """A day left out and a day put in are told, and the rule is the plain one."""
+    days = set(weekly([1, 3, 5]).days(FIRST, LAST))
+    days.remove(dt.date(2027, 3, 8))
+    days.add(dt.date(2027, 4, 6))
+    found = infer(days, FIRST, LAST, exceptions=0.05)
+
+    [reading] = found.readings
+    assert reading.missing == (dt.date(2027, 3, 8),)
+    assert reading.added == (dt.date(2027, 4, 6),)
+    assert reading.rules.text == "RRULE:FREQ=WEEKLY;BYDAY=MO,WE,FR"
+    assert reading.recurrence.days(FIRST, LAST) == tuple(sorted(days))
+
+
+def test_two_points_are_no_rule() -> None:
+    """Two days are never a rule, however far they lie apart."""
+    found = infer([FIRST, FIRST + dt.timedelta(7)], FIRST, LAST)
+
+    assert not found.sure
+    assert "too few" in found.unsure
+
+
+def test_the_last_working_day_is_recognised() -> None:
+    """Days that only BYSETPOS says are said with it."""
+    rule = Rule.parse("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1")
+    found = infer(rule.days(FIRST, LAST), FIRST, LAST)
+
+    assert {reading.rules.text for reading in found.readings} == {
+        "RRULE:FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1"
+    }
+
+
+def test_rules_that_fit_equally_are_all_told() -> None:
+    """The 28th of February only: its last day as much as its 28th."""
+    days = Rule(freq=Freq.YEARLY, by_month=(2,), by_month_day=(28,), start=FIRST)
+    first, last = dt.date(2025, 1, 1), dt.date(2027, 12, 31)
+    found = infer(
+        [d.replace(year=y) for d in days.days(FIRST, LAST) for y in (2025, 2026, 2027)],
+        first,
+        last,
+    )
+
+    assert len(found.readings) > 1 or not found.sure
+
+
+def test_random_days_have_no_rule() -> None:
+    """Days without a rule are said to have none, with the reason."""
+    chaos = [FIRST + dt.timedelta(n) for n in (0, 5, 6, 17, 31, 44, 50, 77, 91, 130)]
+    found = infer(chaos, FIRST, LAST)
+
+    assert not found.sure
+    assert found.unsure
+
+
+def test_a_span_and_a_share_must_make_sense() -> None:
+    """A span that ends before it begins and a silly share are refused."""
+    with pytest.raises(ValueRefused, match="before it begins"):
+        infer([], LAST, FIRST)
+    with pytest.raises(ValueRefused, match="share"):
+        infer([], FIRST, LAST, exceptions=0.9)
+
+
+def _dated(title: str, day: dt.date) -> Schedule:
+    window = Window(start=dt.time(9), end=dt.time(10))
+    return attrs.evolve(patrol(title), timing=Once(day=day, window=window))
+
+
+def test_tasks_are_grouped_by_what_where_who_and_hours() -> None:
+    """Unlike tasks are apart, and two equal ones on a day are two rounds."""
+    days = weekly([2]).days(FIRST, LAST)
+    tasks = [_dated("Gate", day) for day in days]
+    tasks += [_dated("Gate", day) for day in days[:5]]
+    tasks += [_dated("Yard", days[0])]
+    found = group(tasks)
+
+    assert [(each.task.title, len(each.days)) for each in found] == [
+        ("Gate", len(days)),
+        ("Gate", 5),
+        ("Yard", 1),
+    ]
+    assert infer(found[0].days, FIRST, LAST).readings[0].rules == Recurrence(
+        rules=(weekly([2]),)
+    )
