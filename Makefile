@@ -44,6 +44,7 @@ docs: $(READY) ## Write the generated pages anew.
 	mv docs/cli.new docs/cli.md
 	$(BIN)/python -P -c 'from rota.cli import matrix; print(end=matrix.page())' > docs/capabilities.new
 	mv docs/capabilities.new docs/capabilities.md
+	$(BIN)/python -P tests/ten_rules.py
 	$(BIN)/python -P tests/terminal.py
 
 RULES ?= 100000

@@ -39,6 +39,7 @@ FIRST = dt.date(2027, 1, 5)
 NOW = dt.datetime(2027, 1, 3, 12, tzinfo=dt.UTC)
 SHOWN = 6
 WIDTH = 88
+WEEKS = 52
 NIGHT = Window(start=dt.time(22), end=dt.time(2), days=1)
 MORNING = Window(start=dt.time(9), end=dt.time(10, 30))
 EVENING = Window(start=dt.time(18), end=dt.time(19))
@@ -168,17 +169,29 @@ class Told:
     translation: Translation
 
 
-def tell(said: Said, can: Capabilities) -> Told:
+def tell(said: Said, can: Capabilities, first: dt.date = FIRST) -> Told:
     """Tell a rule under the least fidelity that will do."""
-    told = translate(asking(said, can))
+    told = translate(asking(said, can, first=first))
     if told.wants is None:
         return Told(said=said, takes=Fidelity.EXACT, why="", translation=told)
     return Told(
         said=said,
         takes=told.wants,
         why=told.refused,
-        translation=translate(asking(said, can, told.wants)),
+        translation=translate(asking(said, can, told.wants, first)),
     )
+
+
+def others(said: Said, can: Capabilities) -> dict[Fidelity, list[dt.date]]:
+    """Return on which days that fidelity is more, when it is planned anew each week."""
+    usual = tell(said, can).takes
+    found: dict[Fidelity, list[dt.date]] = {}
+    for week in range(WEEKS):
+        first = FIRST + dt.timedelta(7 * week)
+        takes = translate(asking(said, can, usual, first)).wants
+        if takes is not None:
+            found.setdefault(takes, []).append(first)
+    return found
 
 
 # -------------------------------------------------------------------------------- page
@@ -200,6 +213,8 @@ that will do:
 - **`attended`**: rota has to run on the days that are named. *Make for* a day: the
   record can't name its first day, so it is made just before. *Retire after* a day: it
   can't name its last, so it is taken away then. Later seasons are made by later runs.
+  On some days a later run may take more, as [the search](recurrence.md#the-search)
+  tells; where it does, that is said.
 - **`expand`**: single dates, made 60 days ahead; later runs make the next.
 - **`closest`**: not the same days. Each difference is listed, and a plan that has one
   must be accepted by name. With many days added, better leave the schedule where it is.
@@ -212,20 +227,21 @@ Where TrackTik by default can only come close, the same is shown for an account 
 def page() -> str:
     """Return docs/ten-rules.md."""
     vendors = targets()
-    parts = [HEAD, *_overview(vendors)]
-    for number, said in enumerate(TEN, 1):
-        parts += _rule(_heading(number, said), said, vendors)
+    table = [[tell(said, can) for can in vendors.values()] for said in TEN]
+    parts = [HEAD, *_overview(vendors, table)]
+    for number, row in enumerate(table, 1):
+        parts += _rule(_heading(number, row[0].said), vendors, row)
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _overview(vendors: dict[str, Capabilities]) -> Iterator[str]:
-    yield f"| rule | {' | '.join(vendors)} |"
-    yield "|---" * (len(vendors) + 1) + "|"
-    for number, said in enumerate(TEN, 1):
-        heading = _heading(number, said)
+def _overview(vendors: Iterable[str], table: list[list[Told]]) -> Iterator[str]:
+    titles = list(vendors)
+    yield f"| rule | {' | '.join(titles)} |"
+    yield "|---" * (len(titles) + 1) + "|"
+    for number, row in enumerate(table, 1):
+        heading = _heading(number, row[0].said)
         anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-        cells = [_takes(tell(said, can)) for can in vendors.values()]
-        yield f"| [{heading}](#{anchor}) | {' | '.join(cells)} |"
+        yield f"| [{heading}](#{anchor}) | {' | '.join(map(_takes, row))} |"
     yield ""
 
 
@@ -237,7 +253,10 @@ def _takes(told: Told) -> str:
     return "refused" if told.translation.refused else f"`{told.takes}`"
 
 
-def _rule(heading: str, said: Said, vendors: dict[str, Capabilities]) -> Iterator[str]:
+def _rule(
+    heading: str, vendors: dict[str, Capabilities], row: list[Told]
+) -> Iterator[str]:
+    said = row[0].said
     days = said.days.days(FIRST, FIRST.replace(month=12, day=31))[:SHOWN]
     yield f"## {heading}\n"
     if said.note:
@@ -247,11 +266,11 @@ def _rule(heading: str, said: Said, vendors: dict[str, Capabilities]) -> Iterato
     yield _item(f"Hours: {said.window}")
     listed = ", ".join(f"{day:%a} {day.day} {day:%b}" for day in days)
     yield _item(f"First days of {FIRST.year}: {listed}, …") + "\n"
-    for title, can in vendors.items():
-        told = tell(said, can)
-        yield from _vendor(title, told)
+    for (title, can), told in zip(vendors.items(), row, strict=True):
+        yield from _vendor(title, told, can)
         if title == "TrackTik" and told.takes is Fidelity.CLOSEST:
-            yield from _vendor(f"{title}, set to do more", tell(said, more()))
+            name = f"{title}, set to do more"
+            yield from _vendor(name, tell(said, more()), more())
 
 
 def more() -> Capabilities:
@@ -269,7 +288,7 @@ def more() -> Capabilities:
     )
 
 
-def _vendor(title: str, told: Told) -> Iterator[str]:
+def _vendor(title: str, told: Told, can: Capabilities) -> Iterator[str]:
     found = told.translation
     if found.proof is None:
         yield fill(
@@ -285,6 +304,12 @@ def _vendor(title: str, told: Told) -> Iterator[str]:
         yield ""
     notes = [f"Not `exact`: {_this(told, told.why)}"] if told.why else []
     notes += [_loss(loss, told) for loss in found.losses]
+    if told.takes is Fidelity.ATTENDED:
+        notes += [
+            f"Planned anew each week for a year, it takes `{takes}` on {len(days)} of "
+            f"{WEEKS} days, first on {_short(days[0])}"
+            for takes, days in others(told.said, can).items()
+        ]
     yield from map(_item, notes)
     if notes:
         yield ""

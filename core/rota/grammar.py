@@ -100,7 +100,7 @@ def read(text: str) -> dict[str, object]:
     """
     found: dict[str, object] = {}
     for part in text.strip().upper().removeprefix("RRULE:").split(";"):
-        field, value = _part(part)
+        field, value = part_of(part)
         if field in found:
             name = part.partition("=")[0]
             refuse(f"{name} is given twice", hint="join the values with commas")
@@ -111,7 +111,7 @@ def read(text: str) -> dict[str, object]:
 
 
 @lru_cache(maxsize=4096)
-def _part(part: str) -> tuple[str, object]:
+def part_of(part: str) -> tuple[str, object]:
     """Return the field and value of one NAME=value: rules share the values."""
     name, equals, value = part.partition("=")
     if name not in _READERS or not equals:

@@ -359,7 +359,7 @@ class _Span:
     def plain_bits(self) -> float:
         """Return the length of the list of the days itself."""
         count = len(self.places)
-        return _choice(self.size, count) + _number(count)
+        return max(_choice(self.size, count), count) + _number(count)
 
     def admits(self, item: _Weighed) -> bool:
         """Tell whether the exceptions are within the share that was stated."""

@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable, Sequence
 from statistics import geometric_mean, median
 from time import perf_counter
+from typing import Any
 
 import attrs
 
@@ -45,16 +46,16 @@ class Way:
     """One way: made ready outside the measurement, then run on every item."""
 
     name: str
-    run: Callable[[Sequence[object]], object]
-    ready: Callable[[Sequence[object]], Sequence[object]] = lambda items: items
+    run: Callable[[Sequence[Any]], object]
+    ready: Callable[[Sequence[Any]], Sequence[Any]] = lambda items: items
     least: float | None = None
 
 
 def compare(
-    ways: Sequence[Way], kinds: Sequence[Callable[[int], Sequence[object]]], rounds: int
+    ways: Sequence[Way], kinds: Sequence[Callable[[int], Sequence[Any]]], rounds: int
 ) -> tuple[Figure, ...]:
     """
-    Run all ways on each round's items of each kind, in turn.
+    Run all ways in each round, in turn, each on items of its own of every kind.
 
     A round's ratio is the geometric mean over the kinds. One more round goes first
     and does not count: it builds the constant calendar and imports what is late.
@@ -64,9 +65,9 @@ def compare(
         for place in range(len(ways)):
             took[place].append([])
         for kind in kinds:
-            items = kind(number)
             order = [(place + number) % len(ways) for place in range(len(ways))]
             for place in order:
+                items = kind(number * len(ways) + place)
                 took[place][-1].append(_time(ways[place], items))
     return tuple(
         Figure(
@@ -82,7 +83,7 @@ def compare(
     )
 
 
-def _time(way: Way, items: Sequence[object]) -> float:
+def _time(way: Way, items: Sequence[Any]) -> float:
     ready = way.ready(items)
     gc.collect()
     gc.disable()

@@ -6,13 +6,13 @@ import datetime as dt
 import random
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from itertools import combinations
 from typing import Any
 
+import attrs
 from dateutil.rrule import rrulestr
 from rounds import Figure, Way, compare
 
-from rota import zones
+from rota import grammar, zones
 from rota.days import DaySet
 from rota.recurrence import Rule
 
@@ -22,32 +22,28 @@ OPEN = dt.datetime(2025, 1, 1)
 SHUT = dt.datetime(2034, 12, 31, 23, 59)
 ZONE = "America/Chicago"
 _NAMES = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
-_WEEKS = [",".join(c) for n in range(1, 8) for c in combinations(_NAMES, n)]
-_ENDS = [
-    f"{dt.date(2035, 1, 1) + dt.timedelta(days):%Y%m%d}" for days in range(40_000)
-]
 
 
 def _weekly(rng: random.Random) -> str:
-    return f"FREQ=WEEKLY;BYDAY={rng.choice(_WEEKS)}"
+    days = sorted(rng.sample(range(7), 3))
+    return f"FREQ=WEEKLY;BYDAY={','.join(_NAMES[day] for day in days)}"
 
 
 def _spaced(rng: random.Random) -> str:
-    return f"FREQ=WEEKLY;INTERVAL={rng.randint(2, 12)};BYDAY={rng.choice(_WEEKS)}"
+    return f"FREQ=WEEKLY;INTERVAL={rng.randint(2, 4)};BYDAY={rng.choice(_NAMES)}"
 
 
 def _dated(rng: random.Random) -> str:
-    days = sorted(rng.sample(range(1, 32), rng.randint(1, 4)))
+    days = sorted(rng.sample(range(1, 32), 3))
     return f"FREQ=MONTHLY;BYMONTHDAY={','.join(map(str, days))}"
 
 
 def _counted(rng: random.Random) -> str:
-    nth = rng.choice((1, 2, 3, 4, -1))
-    return f"FREQ=MONTHLY;BYDAY={nth}{rng.choice(_NAMES)}"
+    return f"FREQ=MONTHLY;BYDAY={rng.choice((1, 2, 3, 4, -1))}{rng.choice(_NAMES)}"
 
 
 def _daily(rng: random.Random) -> str:
-    return f"FREQ=DAILY;INTERVAL={rng.randint(1, 60)}"
+    return f"FREQ=DAILY;INTERVAL={rng.choice((1, 1, 1, 2))}"
 
 
 KINDS = (_weekly, _spaced, _dated, _counted, _daily)
@@ -55,21 +51,44 @@ MONTHLY = (_dated, _counted)
 Kind = Callable[[random.Random], str]
 
 
-def texts(kind: Kind, many: int) -> Callable[[int], list[str]]:
-    """Return what gives each round rules that no round had; the last day makes them so."""
+@attrs.frozen
+class Source:
+    """A rule as written, and the day that anchors it."""
+
+    text: str
+    start: dt.date
+
+    @property
+    def begin(self) -> dt.datetime:
+        """The start as dateutil wants it."""
+        return dt.datetime.combine(self.start, dt.time())
+
+    def rule(self) -> Rule:
+        """Return rota's rule."""
+        return Rule.parse(self.text, self.start)
+
+
+def sources(kind: Kind, many: int) -> Callable[[int], list[Source]]:
+    """Return what gives each round rules of its own: no two rounds share a start."""
     place = KINDS.index(kind)
 
-    def given(number: int) -> list[str]:
+    def given(number: int) -> list[Source]:
         rng = random.Random(f"{place} {number}")
-        ends = _ENDS[number * many + place :: 97][:many]
-        return [f"{kind(rng)};UNTIL={end}" for end in ends]
+        start = FIRST - dt.timedelta(number)
+        return [Source(kind(rng), start) for _ in range(many)]
 
     return given
 
 
-def parsed(items: Sequence[object]) -> list[Rule]:
-    """Return rules of texts."""
-    return [Rule.parse(str(text), FIRST) for text in items]
+def unread(items: Sequence[Source]) -> Sequence[Source]:
+    """Forget every part of a rule that was read before."""
+    grammar.part_of.cache_clear()
+    return items
+
+
+def parsed(items: Sequence[Source]) -> list[Rule]:
+    """Return the rules of texts."""
+    return [item.rule() for item in items]
 
 
 # ------------------------------------------------------------------------------ compile
@@ -80,13 +99,12 @@ def compiling(rounds: int) -> tuple[Figure, ...]:
     ways = (
         Way(
             name="dateutil `rrulestr(text)`",
-            run=lambda items: [rrulestr(text, dtstart=OPEN) for text in items],
+            run=lambda items: [rrulestr(i.text, dtstart=i.begin) for i in items],
         ),
         Way(
             name="rota, from text",
-            run=lambda items: [
-                Rule.parse(text, FIRST).window(FIRST, LAST) for text in items
-            ],
+            ready=unread,
+            run=lambda items: [i.rule().window(FIRST, LAST) for i in items],
             least=3,
         ),
         Way(
@@ -97,31 +115,32 @@ def compiling(rounds: int) -> tuple[Figure, ...]:
         ),
         Way(
             name="rota, parsing alone",
-            run=lambda items: [Rule.parse(text, FIRST) for text in items],
+            ready=unread,
+            run=parsed,
         ),
     )
-    return compare(ways, [texts(kind, 300) for kind in KINDS], rounds)
+    return compare(ways, [sources(kind, 300) for kind in KINDS], rounds)
 
 
 # ----------------------------------------------------------------------------- equality
 
 
-def _twice(items: Sequence[object]) -> list[tuple[Rule, Rule]]:
+def _twice(items: Sequence[Any]) -> list[tuple[Rule, Rule]]:
     return list(zip(parsed(items), parsed(items), strict=True))
 
 
-def _masks(items: Sequence[object]) -> list[tuple[int, int]]:
+def _masks(items: Sequence[Any]) -> list[tuple[int, int]]:
     return [
         (one.window(FIRST, LAST), two.window(FIRST, LAST)) for one, two in _twice(items)
     ]
 
 
-def _sets(items: Sequence[object]) -> list[tuple[DaySet, DaySet]]:
+def _sets(items: Sequence[Any]) -> list[tuple[DaySet, DaySet]]:
     return [(one.dayset(), two.dayset()) for one, two in _twice(items)]
 
 
-def _expand(text: object) -> list[dt.datetime]:
-    return list(rrulestr(str(text), dtstart=OPEN).between(OPEN, SHUT, inc=True))
+def _expand(item: Source) -> list[dt.datetime]:
+    return rrulestr(item.text, dtstart=item.begin).between(OPEN, SHUT, inc=True)
 
 
 def equality(rounds: int) -> tuple[Figure, ...]:
@@ -129,14 +148,14 @@ def equality(rounds: int) -> tuple[Figure, ...]:
     ways = (
         Way(
             name="dateutil: expand both, compare",
-            run=lambda items: [_expand(text) == _expand(text) for text in items],
+            run=lambda items: [_expand(i) == _expand(i) for i in items],
         ),
         Way(
             name="rota, both to be compiled from text",
+            ready=unread,
             run=lambda items: [
-                Rule.parse(text, FIRST).window(FIRST, LAST)
-                == Rule.parse(text, FIRST).window(FIRST, LAST)
-                for text in items
+                i.rule().window(FIRST, LAST) == i.rule().window(FIRST, LAST)
+                for i in items
             ],
         ),
         Way(
@@ -154,17 +173,11 @@ def equality(rounds: int) -> tuple[Figure, ...]:
             least=10_000,
         ),
     )
-    return compare(ways, [texts(kind, 12) for kind in KINDS], rounds)
+    return compare(ways, [sources(kind, 24) for kind in KINDS], rounds)
 
 
 def for_ever(rounds: int) -> tuple[Figure, ...]:
-    """Decide it for all time, for monthly rules without an end."""
-    endless = [
-        lambda number, kind=kind: [
-            text.partition(";UNTIL")[0] for text in texts(kind, 60)(number)
-        ]
-        for kind in MONTHLY
-    ]
+    """Decide it for all time, for monthly rules."""
     ways = (
         Way(
             name="rota, both to be compiled for all time",
@@ -182,7 +195,7 @@ def for_ever(rounds: int) -> tuple[Figure, ...]:
             run=lambda items: [one == two for one, two in items],
         ),
     )
-    return compare(ways, endless, rounds)
+    return compare(ways, [sources(kind, 60) for kind in MONTHLY], rounds)
 
 
 # ---------------------------------------------------------------------------- expansion
@@ -193,8 +206,8 @@ def expansion(rounds: int) -> tuple[Figure, ...]:
     ways = (
         Way(
             name="dateutil `between`",
-            ready=lambda items: [rrulestr(text, dtstart=OPEN) for text in items],
-            run=lambda items: [list(r.between(OPEN, SHUT, inc=True)) for r in items],
+            ready=lambda items: [rrulestr(i.text, dtstart=i.begin) for i in items],
+            run=lambda items: [r.between(OPEN, SHUT, inc=True) for r in items],
         ),
         Way(
             name="rota `Rule.days`",
@@ -203,7 +216,7 @@ def expansion(rounds: int) -> tuple[Figure, ...]:
             least=20,
         ),
     )
-    return compare(ways, [texts(kind, 12) for kind in KINDS], rounds)
+    return compare(ways, [sources(kind, 24) for kind in KINDS], rounds)
 
 
 def moments(rounds: int, *, rust: bool) -> tuple[Figure, ...]:
@@ -211,32 +224,30 @@ def moments(rounds: int, *, rust: bool) -> tuple[Figure, ...]:
     zone = zones.load(ZONE)
     opening = (OPEN + dt.timedelta(minutes=17 * n) for n in range(10_000))
 
-    def peer(items: Sequence[object]) -> list[Any]:
-        begin = next(opening).replace(year=2025, month=1, day=1, tzinfo=zone)
+    def peer(items: Sequence[Source]) -> list[Any]:
+        at = next(opening).time().replace(tzinfo=zone)
         return [
-            rrulestr(text.partition(";UNTIL")[0], dtstart=begin)
-            for text in map(str, items)
+            rrulestr(i.text, dtstart=dt.datetime.combine(i.start, at)) for i in items
         ]
 
-    def oxidized(items: Sequence[object]) -> list[Any]:
-        made = import_module("rrule")
-        clock = next(opening).strftime("%H%M00")
+    def oxidized(items: Sequence[Source]) -> list[Any]:
+        made, at = import_module("rrule"), next(opening)
         return [
             made.RRuleSet.parse(
-                f"DTSTART;TZID={ZONE}:20250101T{clock}\n"
-                f"RRULE:{text.partition(';UNTIL')[0]};UNTIL=20350101T055900Z"
+                f"DTSTART;TZID={ZONE}:{i.start:%Y%m%d}T{at:%H%M00}\n"
+                f"RRULE:{i.text};UNTIL=20350101T055900Z"
             )
-            for text in map(str, items)
+            for i in items
         ]
 
-    def shared(items: Sequence[object]) -> list[tuple[DaySet, dt.time]]:
+    def shared(items: Sequence[Any]) -> list[tuple[DaySet, dt.time]]:
         at = next(opening).time()
         return [(rule.dayset(), at) for rule in parsed(items)]
 
-    def single(items: Sequence[object]) -> list[tuple[DaySet, dt.time]]:
+    def single(items: Sequence[Any]) -> list[tuple[DaySet, dt.time]]:
         return [(rule.dayset(), next(opening).time()) for rule in parsed(items)]
 
-    def run(items: Sequence[object]) -> object:
+    def run(items: Sequence[Any]) -> object:
         return [zones.expand(zone, days, FIRST, LAST, at) for days, at in items]
 
     begin, end = OPEN.replace(tzinfo=zone), SHUT.replace(tzinfo=zone)
@@ -244,7 +255,7 @@ def moments(rounds: int, *, rust: bool) -> tuple[Figure, ...]:
         Way(
             name="dateutil `between`, aware",
             ready=peer,
-            run=lambda items: [list(r.between(begin, end, inc=True)) for r in items],
+            run=lambda items: [r.between(begin, end, inc=True) for r in items],
         ),
         Way(name="rota, 40 rules to a time of day", ready=shared, run=run, least=10),
         Way(name="rota, every rule its own time of day", ready=single, run=run),
@@ -257,7 +268,7 @@ def moments(rounds: int, *, rust: bool) -> tuple[Figure, ...]:
                 run=lambda items: [r.all(10_000) for r in items],
             )
         )
-    return compare(ways, [texts(kind, 40) for kind in KINDS], rounds)
+    return compare(ways, [sources(kind, 40) for kind in KINDS], rounds)
 
 
 def conversion(rounds: int) -> tuple[Figure, ...]:
@@ -267,11 +278,11 @@ def conversion(rounds: int) -> tuple[Figure, ...]:
     whole = DaySet.span(FIRST, days[-1])
     minutes = iter(range(1_440))
 
-    def times(items: Sequence[object]) -> list[dt.time]:
+    def times(items: Sequence[Any]) -> list[dt.time]:
         minute = next(minutes)
         return [dt.time(minute // 60, minute % 60)] * len(items)
 
-    def fresh(items: Sequence[object]) -> list[dt.time]:
+    def fresh(items: Sequence[Any]) -> list[dt.time]:
         taken = [next(minutes) for _ in items]
         return [dt.time(minute // 60, minute % 60) for minute in taken]
 

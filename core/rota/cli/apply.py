@@ -13,7 +13,7 @@ from types import FrameType
 import rich_click as click
 
 from rota import convert, report
-from rota.applying import Applied, Result, apply, recover
+from rota.applying import Result, apply, recover
 from rota.errors import ConfigError, RotaError, ValueRefused
 from rota.planning import Plan
 from rota.planning.plans import FORMAT
@@ -98,7 +98,7 @@ def command(
                     "command goes on"
                 ).strip()
             raise
-    _observe(session, applied)
+    session.observe(applied)
     if as_json:
         tell_json(report.applied_json(applied))
     else:
@@ -132,26 +132,6 @@ def _finishing() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _observe(session: Session, applied: Applied) -> None:
-    record = session.ledger.run(applied.run)
-    outcomes = {
-        (intent.source, intent.target): intent.outcomes[-1]
-        for intent in record.intents
-        if intent.outcomes
-    }
-    for result in applied.results:
-        ref = result.change.target.key if result.change.target else None
-        outcome = outcomes.get((result.change.source.key, ref))
-        if outcome is not None:
-            session.notify(
-                "rota_change_applied",
-                run=record.run,
-                change=result.change,
-                outcome=outcome,
-            )
-    session.notify("rota_run_finished", run=record.run)
 
 
 def read(path: Path) -> Plan:

@@ -54,6 +54,7 @@ def command(
         keep = tuple(c for c in made.changes if c.announced and not c.calls)
         now = attrs.evolve(now, waiting=(*made.waiting, *keep))
         applied = apply(now, both, session.ledger, clock=session.clock)
+        session.observe(applied)
         codes.append(7 if late else applied.code)
         told[name] = report.applied_json(applied)
         if not as_json:

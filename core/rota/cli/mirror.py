@@ -99,6 +99,8 @@ def command(
     both = session.pair(pair)
 
     def show(done: Cycle) -> None:
+        if done.applied:
+            session.observe(done.applied)
         if as_json:
             tell_json(_json(done))
             return

@@ -76,6 +76,7 @@ def command(
 
 def _apply(session: Session, pair: str, answer: Plan, *, as_json: bool) -> int:
     applied = apply(answer, session.pair(pair), session.ledger, clock=session.clock)
+    session.observe(applied)
     if as_json:
         tell_json(report.applied_json(applied))
     else:

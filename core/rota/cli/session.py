@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from contextlib import ExitStack
 from functools import cached_property
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from rota import config, crosswalk, plugins
+from rota.applying import Applied
 from rota.clock import Clock, system
 from rota.errors import ConfigError
 from rota.gathering import Pair
@@ -90,6 +92,26 @@ class Session:
         """Tell the plugins' observers; what goes wrong in them is only logged."""
         for line in self.plugins.notify(hook, **arguments):
             _LOG.warning("%s", line)
+
+    def observe(self, applied: Applied) -> None:
+        """Tell the plugins' observers what became of a plan; they can stop nothing."""
+        record = self.ledger.run(applied.run)
+        outcomes = {}
+        for intent in record.intents:
+            if intent.outcomes:
+                told = json.loads(intent.change)
+                outcomes[intent.source, told["n"], told["act"]] = intent.outcomes[-1]
+        for result in applied.results:
+            change = result.change
+            outcome = outcomes.get((change.source.key, change.n, str(change.act)))
+            if outcome is not None:
+                self.notify(
+                    "rota_change_applied",
+                    run=record.run,
+                    change=change,
+                    outcome=outcome,
+                )
+        self.notify("rota_run_finished", run=record.run)
 
     def __enter__(self) -> Self:
         return self

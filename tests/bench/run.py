@@ -1,0 +1,195 @@
+"""
+Measure rota beside its peers, side by side in one run; run by ``make bench``.
+
+    PYTHONPATH=tests python -P tests/bench/run.py --write --large --rust
+
+``--write`` puts the page into docs/performance.md. ``--large`` adds 100,000 schedules.
+``--rust`` measures beside rrule 0.0.1 from PyPI, which has to be on PYTHONPATH.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import engine
+import rounds
+import rules
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+HEAD = """\
+# Performance
+
+Measured by `make bench` on {machine}; the page is written by
+`make bench BENCH=--write`. Absolute figures move by half on a busy machine: read the
+ratios. Each is the median of {rounds} rounds, with the least and the most.
+
+Every way gets rules of its own in every round, so no figure rests on an answer found
+before. What stays between rounds is what any process keeps: the constant calendar and
+the masks of single months, days and weekdays.
+"""
+COMPILE = """\
+## Compile a rule
+
+Five kinds: three weekdays; a weekday every second to fourth week; three days of the
+month; a counted weekday of the month; daily. Compiled is: the days of ten years as a
+mask. From text, no part of any rule was read before the round began.
+"""
+EQUAL = """\
+## Are two rules the same?
+
+Over ten years, for pairs that are, which is the longest to find out.
+"""
+EVER = """\
+For all time, for monthly rules; dateutil has no answer to give. The aim is 100 µs.
+"""
+DATES = """\
+## Expand ten years
+
+To dates:
+"""
+MOMENTS = """\
+To aware datetimes (rota's in UTC, the peers' in the zone). The answers of a zone and a
+time of day are made once and kept, so the second row is of many rules that begin at one
+time, and the third the worst case:
+"""
+BULK = """\
+## Local time to UTC
+
+3,652 days at one time of day, in Chicago:
+"""
+TRANSLATE = """\
+## Translate
+
+Distinct schedules (six in ten weekly, two every second or third week, two monthly;
+96 times of day, four zones, one in five told across zones) to what each vendor holds by
+default, under `expand` with 60 days ahead. Each line is a process of its own, and time
+is of `translate` alone; the answers are not kept, so that the memory is rota's tables.
+Zone tables are built once: 1,000 schedules pay for them as 10,000 do.
+"""
+PLAN = """\
+## Plan equal schedules
+
+Every schedule has its equal record and its link; nothing is shared between the sides.
+The listings are in memory: reading vendors' records from files is not measured, so
+neither are octoDNS and vdirsyncer beside it.
+"""
+
+
+def one(what: str, vendor: str, many: int) -> dict[str, float]:
+    """Measure in a process of its own."""
+    told = subprocess.run(
+        [sys.executable, "-P", __file__, "--one", what, vendor, str(many)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=dict(os.environ),
+    )
+    found: dict[str, float] = json.loads(told.stdout)
+    return found
+
+
+def translations(sizes: list[int]) -> str:
+    """Return the table of translations."""
+    lines = [
+        "| vendor | schedules | µs each | growth | peak MB more | pieces each | refused |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for vendor in engine.vendors():
+        first = 0.0
+        for many in sizes:
+            found = one("translate", vendor, many)
+            first = first or found["us"]
+            lines.append(
+                f"| {vendor} | {many:,} | {rounds.said(found['us'])} "
+                f"| {found['us'] / first:.2f} | {found['mb']:.0f} "
+                f"| {found['pieces']:.2f} | {found['refused']:,.0f} |"
+            )
+    return "\n".join(lines)
+
+
+def plans(sizes: list[int]) -> str:
+    """Return the table of plans, the median of three processes each."""
+    lines = [
+        "| schedules | items/s | least..most | of the first | MB per 1,000, both sides "
+        "and links | MB per 1,000 more, to plan |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    first = 0.0
+    for many in sizes:
+        tried = sorted(
+            (one("plan", "-", many) for _ in range(3 if many <= 10_000 else 1)),
+            key=lambda found: found["rate"],
+        )
+        found = tried[len(tried) // 2]
+        first = first or found["rate"]
+        lines.append(
+            f"| {many:,} | {found['rate']:,.0f} | {tried[0]['rate']:,.0f}.."
+            f"{tried[-1]['rate']:,.0f} | {found['rate'] / first:.2f} "
+            f"| {found['held']:.1f} | {found['more']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def page(machine: str, many: int, sizes: list[int], *, rust: bool) -> str:
+    """Measure everything, and return the page."""
+    parts = [
+        HEAD.format(machine=machine, rounds=many),
+        COMPILE,
+        rounds.table(rules.compiling(many), "rule"),
+        EQUAL,
+        rounds.table(rules.equality(many), "pair"),
+        EVER,
+        rounds.table(rules.for_ever(many), "pair or rule"),
+        DATES,
+        rounds.table(rules.expansion(many), "rule"),
+        MOMENTS,
+        rounds.table(rules.moments(many, rust=rust), "rule"),
+        "" if rust else "rrule 0.0.1, the Rust binding, was not there to measure.",
+        BULK,
+        rounds.table(rules.conversion(many), "set"),
+        TRANSLATE,
+        translations(sizes),
+        PLAN,
+        plans(sizes),
+    ]
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def main() -> int:
+    """Measure all, or one thing in this process for the one that measures all."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--write", action="store_true", help="Write the page.")
+    asked.add_argument("--large", action="store_true", help="Go on to 100,000.")
+    asked.add_argument("--rust", action="store_true", help="Measure rrule, too.")
+    asked.add_argument("--rounds", type=int, default=7)
+    asked.add_argument("--machine", default="2 shared cores, Python 3.11")
+    asked.add_argument("--one", nargs=3, metavar=("WHAT", "VENDOR", "MANY"))
+    words = asked.parse_args()
+    if words.one:
+        what, vendor, many = words.one
+        found = (
+            engine.translating(vendor, int(many))
+            if what == "translate"
+            else engine.planning(int(many))
+        )
+        sys.stdout.write(json.dumps(found) + "\n")
+        return 0
+    if words.rust and not find_spec("rrule"):
+        asked.error("rrule is not there: pip install --target DIR rrule==0.0.1")
+    sizes = [1_000, 10_000, *([100_000] if words.large else [])]
+    text = page(words.machine, words.rounds, sizes, rust=words.rust)
+    sys.stdout.write(text)
+    if words.write:
+        PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
