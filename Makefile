@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format docs oracle figures crash-matrix clean
+.PHONY: help demo test lint format docs oracle figures bench crash-matrix clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make.
@@ -53,6 +53,10 @@ oracle: $(READY) ## Hold random rules against two other readings of the RFC (RUL
 
 figures: $(READY) ## Measure a migration between sandboxes: time, calls, memory.
 	PYTHONPATH=tests $(BIN)/python -P tests/figures.py
+
+BENCH ?=
+bench: $(READY) ## Measure beside peers (BENCH='--write --large --rust').
+	PYTHONPATH=tests:tests/bench:$$PYTHONPATH $(BIN)/python -P tests/bench/run.py $(BENCH)
 
 crash-matrix: $(READY) ## Kill the process at every boundary of a write; write the table.
 	PYTHONPATH=tests $(BIN)/python -P tests/crash_matrix.py

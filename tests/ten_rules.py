@@ -205,9 +205,9 @@ rota makes of it (RFC 5545), its first days, the records that it becomes, and th
 [How rota proves it](recurrence.md) tells how they are found. Written from the code by
 `make docs`; a test compares, and works the days out a second time.
 
-All is planned on 3 January 2027, from {spoken(FIRST)} on. Both sides are in
-{ZONE}, and accounts have their settings by default. Shown is the least `fidelity`
-that will do:
+All is planned on {spoken(NOW.date())}, from {spoken(FIRST)} on. Both sides are in
+{ZONE}, and accounts have their settings by default. Shown is the least
+`fidelity` that will do:
 
 - **`exact`**: the records say it all, and nobody need attend.
 - **`attended`**: rota has to run on the days that are named. *Make for* a day: the

@@ -47,12 +47,17 @@ _DAYS = 400
 _MONTHS = (*range(2, 13), 24, 36, 48)
 _ATOMS = 16
 _SAME = 8
-_WORKING = (
-    ("MO TU WE TH FR", 1.0),
-    ("MO TU WE TH FR SA", 3.0),
-    ("SU MO TU WE TH", 3.0),
-    ("SA SU", 3.0),
-)
+_WORKING = {
+    tuple(map(ByDay, days)): bits
+    for days, bits in (
+        (range(1, 6), 1.0),
+        (range(1, 7), 3.0),
+        ((1, 2, 3, 4, 7), 3.0),
+        ((6, 7), 3.0),
+    )
+}
+"""Usual sets of weekdays, and what it costs to name one of them."""
+
 _FILTER = 9.0  # what "only on these weekdays" costs, beside the weekdays
 _SEASON = 16.0  # what "only in these months" costs, beside the months
 _BOUND = 8.0  # what a first or last day costs, beside the day
@@ -219,15 +224,15 @@ def infer(
     admitted = [item for item in weighed if span.admits(item)]
     if not admitted:
         return attrs.evolve(found, unsure=_nearest(span, weighed))
-    best = admitted[0]
-    plain = span.plain_bits()
-    if best.bits + GAIN > plain:
+    worth = [item for item in admitted if span.gains(item)]
+    if not worth:
         return attrs.evolve(
             found,
             unsure=f"{len(seen)} days are too few for a rule as long as "
-            f"'{span.reading(best).rules.describe()}'",
+            f"'{span.reading(admitted[0]).rules.describe()}'",
         )
-    near = [item for item in admitted if item.bits < best.bits + TIE]
+    best = worth[0]
+    near = [item for item in worth if item.bits < best.bits + TIE]
     readings = _distinct([span.reading(item) for item in near], first)
     unsure = ""
     if any(item.said != best.said for item in near):
@@ -301,6 +306,11 @@ class _Weighed:
     added: int
     bits: float
 
+    @property
+    def bounds(self) -> int:
+        """How many of its ends lie inside the span."""
+        return (self.begin is not None) + (self.end is not None)
+
 
 @attrs.frozen
 class _Atom:
@@ -356,10 +366,11 @@ class _Span:
 
     # -- lengths
 
-    def plain_bits(self) -> float:
-        """Return the length of the list of the days itself."""
+    def gains(self, item: _Weighed) -> bool:
+        """Tell whether it is clearly shorter than the list of the days itself."""
         count = len(self.places)
-        return max(_choice(self.size, count), count) + _number(count)
+        listed = max(_choice(self.size, count), count) + _number(count)
+        return item.bits + GAIN <= listed + _BOUND * item.bounds
 
     def admits(self, item: _Weighed) -> bool:
         """Tell whether the exceptions are within the share that was stated."""
@@ -479,7 +490,7 @@ class _Span:
             yield ((_Sentence(Freq.DAILY, self.full),), 2.0)
             return
         wkst, weeks = _split(chosen, every)
-        if len(weeks) > 4 or (every > 1 and len(weeks) == every):
+        if len(weeks) > 4:
             return
         sentences, bits = [], 2 + _number(every) + {1: 0, 7: 1}.get(wkst, 3)
         for pattern in weeks:
@@ -559,8 +570,8 @@ class _Span:
                 "by_day",
                 2.8,
             )
-        for names, bits in _WORKING:
-            yield from self._positions(months, names, bits)
+        for by_day, bits in _WORKING.items():
+            yield from self._positions(months, by_day, bits)
         yield from self._filtered(months)
 
     def _listed(
@@ -638,8 +649,9 @@ class _Span:
                 said = self._cut(self.cal.nth_weekday(day, nth, "month")) & within
                 yield _Atom((ByDay(day, nth),), said, _nth_bits(nth))
 
-    def _positions(self, months: _Months, names: str, bits: float) -> Iterator[_Draft]:
-        by_day = tuple(ByDay(Weekday[name]) for name in names.split())
+    def _positions(
+        self, months: _Months, by_day: tuple[ByDay, ...], bits: float
+    ) -> Iterator[_Draft]:
         days = tuple(int(each.weekday) for each in by_day)
         whole = self.cal.weekdays(days)
         if self._stray(self._cut(whole)):
@@ -665,11 +677,12 @@ class _Span:
             if self._stray(said):
                 continue
             by_day = tuple(ByDay(day) for day in sorted(ranked[:size]))
+            bits = _WORKING.get(by_day, 7.0 if size > 1 else 3.0)
             yield from self._listed(
                 months,
                 self._month_days(months.said & said),
                 "by_month_day",
-                _FILTER + _weekday_bits(size),
+                _FILTER + 2 + bits,
                 by_day,
             )
 

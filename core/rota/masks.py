@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import compress
+from itertools import compress, islice
 
 
 CYCLE = 146_097
@@ -100,12 +100,25 @@ def dates_of(mask: int, first: int) -> tuple[dt.date, ...]:
     make, text = dt.date.fromordinal, f"{mask:b}"[::-1]
     if count * 16 > size:
         chosen = text.encode().translate(_BOOLS)
+        ahead = (first - 1) % _BLOCK
+        if ahead + size <= 4 * _BLOCK and first + 4 * _BLOCK < _END:
+            listed = _listed(first - ahead, -(-(ahead + size) // _BLOCK))
+            return tuple(compress(islice(listed, ahead, None), chosen))
         return tuple(map(make, compress(range(first, first + size), chosen)))
     find, at, found = text.find, -1, []
     for _ in range(count):
         at = find("1", at + 1)
         found.append(make(first + at))
     return tuple(found)
+
+
+_BLOCK = 2048  # days: tables of dates, which calls share, begin and end with a block
+_END = dt.date.max.toordinal()
+
+
+@lru_cache(maxsize=8)
+def _listed(begin: int, blocks: int) -> tuple[dt.date, ...]:
+    return tuple(map(dt.date.fromordinal, range(begin, begin + blocks * _BLOCK)))
 
 
 def has_period(pattern: int, period: int, short: int) -> bool:

@@ -9,7 +9,7 @@ Their *meaning* is a ``DaySet``, and ``compare`` decides on meanings, for ever.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from math import gcd, lcm
 
 import attrs
@@ -306,9 +306,13 @@ _DEFAULTS: dict[str, object] = {
 
 
 def _parse(text: str, start: dt.date | None) -> Rule:
-    # The grammar gives what __init__ would make of it, so only the parts are checked.
+    # The grammar gives what __init__ would make of it, so only the parts are checked;
+    # that a Rule has no slots lets all its fields be set at once.
     rule = object.__new__(Rule)
-    vars(rule).update(_DEFAULTS, **read(text), start=start)
+    fields = vars(rule)
+    fields.update(_DEFAULTS)
+    fields.update(read(text))
+    fields["start"] = start
     _check(rule)
     return rule
 

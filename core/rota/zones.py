@@ -14,7 +14,7 @@ import enum
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from importlib import resources
-from itertools import chain, compress, groupby, repeat
+from itertools import compress, groupby, repeat
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -314,23 +314,19 @@ def expand(
 ) -> tuple[dt.datetime, ...]:
     """Return the instants, in UTC, of a wall clock on the days of a set in a span."""
     at = _naive(at)
-    return tuple(
-        chain.from_iterable(
-            compress(_year(zone, year, at, policy), _chosen(days, year, first, last))
-            for year in range(first.year, last.year + 1)
-        )
-    )
+    ahead = (first - dt.date(first.year, 1, 1)).days
+    mask = days.window(first, last) << ahead if first <= last else 0
+    chosen = f"{mask:b}"[::-1].encode().translate(_BOOLS)
+    found: list[dt.datetime] = []
+    place = 0
+    for year in range(first.year, last.year + 1):
+        table = _year(zone, year, at, policy)
+        found += compress(table, chosen[place : place + len(table)])
+        place += len(table)
+    return tuple(found)
 
 
 _BOOLS = bytes(1 if byte == ord("1") else 0 for byte in range(256))
-
-
-def _chosen(days: DaySet, year: int, first: dt.date, last: dt.date) -> bytes:
-    """Return a byte for each day of a year: 1 for a member within the span."""
-    begin, end = dt.date(year, 1, 1), dt.date(year, 12, 31)
-    low, high = max(first, begin), min(last, end)
-    mask = days.window(low, high) << (low - begin).days
-    return f"{mask:b}"[::-1].encode().translate(_BOOLS)
 
 
 @attrs.frozen(kw_only=True)
@@ -388,7 +384,7 @@ def told(
 ) -> tuple[Told, ...]:
     """Tell a wall clock of zone A in zone B, per span of days of A with one answer."""
     listed = _between(first, last)
-    found: list[Told] = []
+    starts: list[tuple[dt.date, tuple[dt.time, int, bool]]] = []
     here: tuple[dt.time, int, bool] | None = None
     for day, moment in zip(listed, instants(zone_a, listed, at), strict=True):
         local = moment.astimezone(zone_b)
@@ -397,9 +393,11 @@ def told(
             local.toordinal() - day.toordinal(),
             not local.fold,
         )
-        if answer == here:
-            found[-1] = attrs.evolve(found[-1], last=day)
-        else:
-            time, shift, exact = here = answer
-            found.append(Told(first=day, last=day, at=time, shift=shift, exact=exact))
-    return tuple(found)
+        if answer != here:
+            starts.append((day, answer))
+            here = answer
+    ends = [day - dt.timedelta(1) for day, _ in starts[1:]] + listed[-1:]
+    return tuple(
+        Told(first=begin, last=end, at=time, shift=shift, exact=exact)
+        for (begin, (time, shift, exact)), end in zip(starts, ends, strict=True)
+    )

@@ -1,9 +1,10 @@
 """
 Measure rota beside its peers, side by side in one run; run by ``make bench``.
 
-    PYTHONPATH=tests python -P tests/bench/run.py --write --large --rust
+    PYTHONPATH=tests:tests/bench python -P tests/bench/run.py --write --large --rust
 
-``--write`` puts the page into docs/performance.md. ``--large`` adds 100,000 schedules.
+``--write`` puts the page into docs/performance.md. ``--large`` goes on to translate
+10,000 and plan 100,000 schedules, ``--huge`` to translate 100,000.
 ``--rust`` measures beside rrule 0.0.1 from PyPI, which has to be on PYTHONPATH.
 """
 
@@ -71,14 +72,16 @@ Distinct schedules (six in ten weekly, two every second or third week, two month
 96 times of day, four zones, one in five told across zones) to what each vendor holds by
 default, under `expand` with 60 days ahead. Each line is a process of its own, and time
 is of `translate` alone; the answers are not kept, so that the memory is rota's tables.
-Zone tables are built once: 1,000 schedules pay for them as 10,000 do.
+Zone tables are built once, so that few schedules pay for them as many do.
 """
 PLAN = """\
 ## Plan equal schedules
 
 Every schedule has its equal record and its link; nothing is shared between the sides.
-The listings are in memory: reading vendors' records from files is not measured, so
-neither are octoDNS and vdirsyncer beside it.
+Memory is of both sides and the links, and what planning adds. The goal of 1 MB to 1,000
+is **not met** by what is held, and is by what planning adds. The listings are in memory:
+reading vendors' records from files is not measured, so neither are octoDNS and
+vdirsyncer beside it.
 """
 
 
@@ -115,16 +118,15 @@ def translations(sizes: list[int]) -> str:
 
 
 def plans(sizes: list[int]) -> str:
-    """Return the table of plans, the median of three processes each."""
+    """Return the table of plans, the median of three processes for the smallest."""
     lines = [
-        "| schedules | items/s | least..most | of the first | MB per 1,000, both sides "
-        "and links | MB per 1,000 more, to plan |",
+        "| schedules | items/s | least..most | growth | MB per 1,000 | and to plan |",
         "| ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     first = 0.0
     for many in sizes:
         tried = sorted(
-            (one("plan", "-", many) for _ in range(3 if many <= 10_000 else 1)),
+            (one("plan", "-", many) for _ in range(3 if many <= 1_000 else 1)),
             key=lambda found: found["rate"],
         )
         found = tried[len(tried) // 2]
@@ -137,7 +139,9 @@ def plans(sizes: list[int]) -> str:
     return "\n".join(lines)
 
 
-def page(machine: str, many: int, sizes: list[int], *, rust: bool) -> str:
+def page(
+    machine: str, many: int, told: list[int], planned: list[int], *, rust: bool
+) -> str:
     """Measure everything, and return the page."""
     parts = [
         HEAD.format(machine=machine, rounds=many),
@@ -155,9 +159,9 @@ def page(machine: str, many: int, sizes: list[int], *, rust: bool) -> str:
         BULK,
         rounds.table(rules.conversion(many), "set"),
         TRANSLATE,
-        translations(sizes),
+        translations(told),
         PLAN,
-        plans(sizes),
+        plans(planned),
     ]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
@@ -166,9 +170,12 @@ def main() -> int:
     """Measure all, or one thing in this process for the one that measures all."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--write", action="store_true", help="Write the page.")
-    asked.add_argument("--large", action="store_true", help="Go on to 100,000.")
+    asked.add_argument(
+        "--large", action="store_true", help="Go on to 10,000 or 100,000."
+    )
+    asked.add_argument("--huge", action="store_true", help="Translate 100,000.")
     asked.add_argument("--rust", action="store_true", help="Measure rrule, too.")
-    asked.add_argument("--rounds", type=int, default=7)
+    asked.add_argument("--rounds", type=int, default=5)
     asked.add_argument("--machine", default="2 shared cores, Python 3.11")
     asked.add_argument("--one", nargs=3, metavar=("WHAT", "VENDOR", "MANY"))
     words = asked.parse_args()
@@ -183,8 +190,15 @@ def main() -> int:
         return 0
     if words.rust and not find_spec("rrule"):
         asked.error("rrule is not there: pip install --target DIR rrule==0.0.1")
-    sizes = [1_000, 10_000, *([100_000] if words.large else [])]
-    text = page(words.machine, words.rounds, sizes, rust=words.rust)
+    large = words.large or words.huge
+    told = [
+        500,
+        2_000,
+        *([10_000] if large else []),
+        *([100_000] if words.huge else []),
+    ]
+    planned = [1_000, 10_000, *([100_000] if large else [])]
+    text = page(words.machine, words.rounds, told, planned, rust=words.rust)
     sys.stdout.write(text)
     if words.write:
         PAGE.write_text(text, encoding="utf-8")

@@ -21,7 +21,7 @@ import attrs
 
 from rota.days import DaySet
 from rota.forms import COUNTED, Dates, Form, Goal
-from rota.recurrence import Recurrence
+from rota.recurrence import Freq, Recurrence
 from rota.vendor import Holds, Removal
 
 from .values import Fidelity
@@ -378,11 +378,12 @@ def _is_season(said: Recurrence, own: DaySet, source: Recurrence) -> bool:
     """
     Tell whether a sentence for a while is one that people would recognise.
 
-    It says its days as the source does, or each of them more than once. What fits by
+    It says its days as the source does, or by the week, or each more than once. What fits by
     accident (the 1st, 15th and 29th, for seven weeks of every second Monday) is wrong
     on all other days, should nobody be there to end it.
     """
-    as_said = {r.freq for r in said.rules} <= {r.freq for r in source.rules}
+    kinds = {rule.freq for rule in said.rules}
+    as_said = kinds <= {rule.freq for rule in source.rules} or kinds == {Freq.WEEKLY}
     if own.infinite or as_said or not source.rules:
         return True
     first, last = own.first(), own.last()
