@@ -55,6 +55,13 @@ from . import Settings, capabilities, mapping
 
 T = TypeVar("T")
 _TASKS = "/api/v1/tasks"
+_STAMPS = ("complete", "alert", "alert_sent", "created", "updated")
+FILTERS = (
+    *("id", "title", "calendar", "case", "subject", "user", "status"),
+    *("due_from", "due_to"),
+    *(f"{stamp}_{end}" for stamp in _STAMPS for end in ("from", "to")),
+)
+"""The filters that the vendor documents for its list of tasks."""
 _ALL = Scope()
 _SAID = 300  # characters of the vendor's own message that an error shows
 
@@ -92,6 +99,21 @@ class Trackops(Account):
         No filter finds a mark, so a scope with a mark reads the whole window.
         """
         return self._tasks(scope, self._parse_task)
+
+    def tasks(self, **filters: int | str | dt.date) -> Listing[Schedule]:
+        """
+        List tasks by the vendor's own filters, all of :data:`FILTERS`; they narrow.
+
+        Args:
+            filters: Ids as numbers; ``status`` as the vendor's word; ``due_from`` and
+                ``due_to`` as dates; the other spans as aware datetimes, sent in UTC
+                in ISO format (no source shows a format).
+
+        Raises:
+            ValueRefused: A filter that is not documented, or a value of another type.
+        """
+        asked = {name: _told(name, value) for name, value in filters.items()}
+        return self._list(_TASKS, self._parse_task, filters=asked)
 
     def occurrences(self, first: dt.date, last: dt.date) -> Listing[Occurrence]:
         """List the same tasks as what is to be done and was done on a day."""
@@ -282,6 +304,25 @@ class Trackops(Account):
             read_at=self._clock.now,
             filters=tuple(f"{name}={value}" for name, value in (filters or {}).items()),
         )
+
+
+def _told(name: str, value: int | str | dt.date) -> str:
+    """Return a filter's value as the query holds it."""
+    if name not in FILTERS:
+        raise ValueRefused(
+            f"{name!r} is no filter of tasks", hint=f"there are {', '.join(FILTERS)}"
+        )
+    if name in ("due_from", "due_to"):
+        if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+            return value.isoformat()
+        raise ValueRefused(f"{name} is a date")
+    if name.endswith(("_from", "_to")):
+        if isinstance(value, dt.datetime) and value.tzinfo is not None:
+            return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        raise ValueRefused(f"{name} is an aware datetime")
+    if isinstance(value, dt.date | bool):
+        raise ValueRefused(f"{name} is a number or a text")
+    return str(value)
 
 
 class _UserAndToken(Auth):
