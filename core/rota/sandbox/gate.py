@@ -171,7 +171,8 @@ class Gate:
         try:
             await self._app(scope, _replay(body), send)
         except Exception as error:
-            self.crashes.append(error)
+            if error not in self.crashes:
+                self.crashes.append(error)
             _LOG.exception("the %s sandbox failed", self.sandbox.name)
 
     async def _release(self, answer: _Held, send: Send, *, drip: Fault) -> None:
@@ -242,6 +243,8 @@ class Gate:
         return self.sandbox.error(error.status_code, error.detail)
 
     def _apologise(self, request: Request, error: Exception) -> Response:
+        # Kept before the answer goes out, so that who reads it finds the reason.
+        self.crashes.append(error)
         return self.sandbox.error(500, f"the sandbox failed: {type(error).__name__}")
 
     def _control(self) -> list[Route]:
