@@ -42,7 +42,7 @@ from rota.model import (
     Zone,
     ZoneOrigin,
 )
-from rota.recurrence import Recurrence
+from rota.recurrence import Freq, Recurrence
 from rota.vendor import Mark, add_mark, take_mark
 
 from .reading import Body, Reader, Row, tell_moment, tell_wall
@@ -456,12 +456,17 @@ def _hours(window: Window) -> Body:
 def _parameters(days: Recurrence) -> Body:
     """Say days as weekdays or days of the month; ValueRefused where neither does."""
     wanted = days.dayset()
-    every = [n for n in range(1, 8) if DaySet.weekdays([n]).within(wanted)]
-    if every and DaySet.weekdays(every) == wanted:
-        return {"type": "weekdays", "weekdays": list(every)}
-    every = [n for n in range(1, 32) if DaySet.month_days([n]).within(wanted)]
-    if every and DaySet.month_days(every) == wanted:
-        return {"type": "month_days", "month_days": list(every)}
+    ways = [
+        ("weekdays", range(1, 8), DaySet.weekdays),
+        ("month_days", range(1, 32), DaySet.month_days),
+    ]
+    # "Every day" fits both; what was said by the month stays said by the month.
+    if days.rules and all(rule.freq is Freq.MONTHLY for rule in days.rules):
+        ways.reverse()
+    for kind, numbers, make in ways:
+        fits = [n for n in numbers if make([n]).within(wanted)]
+        if fits and make(fits) == wanted:
+            return {"type": kind, kind: list(fits)}
     raise ValueRefused(
         f"an entry can't say {days.describe()!r}",
         hint="it says weekdays or days of the month, with no begin, end or exception",

@@ -507,3 +507,12 @@ def test_published_records_parse_and_print_as_they_are(shared: Path, name: str) 
     assert plain(made.checkpoints) == plain(stops)
     sent, _ = mapping.writable(made)
     assert not sent.keys() & mapping.READ_ONLY
+
+
+def test_every_day_said_by_the_month_stays_said_by_the_month() -> None:
+    """All 31 days of the month are not turned into all 7 days of the week."""
+    days = Recurrence(rules=(monthly(range(1, 32)),))
+    week = Recurrence(rules=(weekly(range(1, 8)),))
+
+    assert mapping._parameters(days)["type"] == "month_days"
+    assert mapping._parameters(week)["type"] == "weekdays"
