@@ -1037,6 +1037,23 @@ def test_many_open_a_new_ledger_at_once(tmp_path: Path) -> None:
         assert sorted(ledger.pair(f"p{n}").id for n in range(6)) == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_ledger_made_by_another_between_two_looks_is_ours(tmp_path: Path) -> None:
+    """A ledger that another process makes while we open it is not taken for foreign."""
+    path = tmp_path / "ledger.db"
+
+    class Raced(SQLite):
+        def columns(self, table: str) -> tuple[str, ...]:
+            before = super().columns(table)
+            with contextlib.closing(SQLite(path)) as other:
+                migrate(other)
+            return before
+
+    with contextlib.closing(Raced(path)) as database:
+        migrate(database)
+    with Ledger.open(path) as ledger:
+        assert ledger.check() == ()
+
+
 def test_a_million_links_stay_small(tmp_path: Path) -> None:
     """A link and its index take at most 150 bytes; its values are stored once."""
     path = tmp_path / "ledger.db"

@@ -168,9 +168,11 @@ def migrate(database: Database, migrations: Sequence[Migration] = MIGRATIONS) ->
 
 
 def _version(database: Database, known: int) -> int:
+    # In this order: another process may make all tables between the two questions.
+    tables = database.tables()
     columns = database.columns("meta")
     if not columns:
-        if database.tables():
+        if tables:
             raise _foreign(database)
         return 0
     if set(columns) != set(TABLES["meta"].columns):
