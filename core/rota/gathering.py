@@ -116,6 +116,7 @@ def gather(pair: Pair, ledger: Ledger, *, clock: Clock | None = None) -> Snapsho
         target=target,
         source_capabilities=pair.source.capabilities,
         target_capabilities=pair.target.capabilities,
+        source_verbs=pair.source.verbs(),
         target_verbs=pair.target.verbs(),
         crosswalk=pair.crosswalk,
         entries=directory(pair.target),

@@ -14,8 +14,8 @@ from rota.gathering import Pair
 from rota.ledger import Lease, Ledger, Link, Run, State, digest
 from rota.merging import remember
 from rota.model import Once, Ref, Schedule, ScheduleStatus
-from rota.planning import Act, Change
-from rota.vendor import Removal, Scope
+from rota.planning import Act, At, Change
+from rota.vendor import Account, Removal, Scope
 
 from . import looking
 from .fates import Fate, Result, Watcher
@@ -104,8 +104,12 @@ class Agreeing:
                 self.lease.renew()
                 self._renewed = self.clock.now()
 
-    def removal(self, record: Schedule) -> Removal:
-        holds = self.target.capabilities.holds(record.timing)
+    def account(self, change: Change) -> Account:
+        """Return the side that a change writes."""
+        return self.pair.source if change.at is At.SOURCE else self.pair.target
+
+    def removal(self, change: Change, record: Schedule) -> Removal:
+        holds = self.account(change).capabilities.holds(record.timing)
         return holds.removal if holds else Removal.NEVER
 
     def intend(self, run: Run, change: Change, lookalikes: tuple[str, ...] = ()) -> int:
@@ -138,8 +142,9 @@ class Agreeing:
         """
         if (
             change.act is Act.RETIRE
+            and change.at is At.TARGET
             and change.before is not None
-            and self.removal(change.before) is Removal.DELETES
+            and self.removal(change, change.before) is Removal.DELETES
         ):
             self.unlink(run, seq, change, state)
             return
@@ -162,20 +167,24 @@ class Agreeing:
             shown = self._listed(written)
             unseen = []
             for item in written:
-                result = self._agree(item, shown.get(item.ref.key))
+                result = self._agree(item, shown.get(item.ref))
                 if result is None:
                     unseen.append(item)
                 else:
                     results.append(result)
             if unseen:
-                self.sleep(self.target.capabilities.settle)
+                self.sleep(
+                    max(self.account(i.change).capabilities.settle for i in unseen)
+                )
             for item in unseen:
                 results.append(self._agree(item, None) or self._vanished(item))
         except (NotAuthorised, LedgerError) as error:
             self.end(error)
         return results
 
-    def _listed(self, written: list[Written]) -> dict[str, Schedule]:
+    def _listed(self, written: list[Written]) -> dict[Ref, Schedule]:
+        # What is written at the source is read by id: there is never much of it.
+        written = [item for item in written if item.change.at is At.TARGET]
         if len(written) <= _FEW:
             return {}
         window = looking.window_of(item.change for item in written)
@@ -185,18 +194,20 @@ class Agreeing:
             raise
         except VendorError:
             return {}
-        return {item.ref.key: item for item in listing.items if item.ref}
+        return {item.ref: item for item in listing.items if item.ref}
 
     def _agree(self, item: Written, seen: Schedule | None) -> Result | None:
         """Make or end the link of a write; None where its record is not to be seen."""
         change = item.change
         try:
             if seen is None:
-                seen = self._read(item.ref)
+                seen = self._read(item)
         except NotAuthorised:
             raise
         except VendorError as error:
             return self._unread(item, error.message)
+        if change.at is At.SOURCE:
+            return self._agree_at_source(item, seen)
         if change.act is Act.RETIRE and (
             seen is None or not looking.acts(seen, change.first_day)
         ):
@@ -208,10 +219,30 @@ class Agreeing:
             self._mark_seen = self._mark_seen or seen.mark is not None
         return self._agreed(item)
 
-    def _read(self, ref: Ref) -> Schedule | None:
+    def _agree_at_source(self, item: Written, seen: Schedule | None) -> Result:
+        """
+        Agree on what the target says, once the source says it too.
+
+        Where the source reads back something else, nothing is agreed: the target's
+        edit stays an edit, and is not overwritten by the next plan.
+        """
+        change = item.change
+        assert change.seen is not None
+        if looking.is_done(change, seen):
+            self.link(item, change.seen)
+            return self._agreed(item)
+        why = "written, and the source reads back something else"
+        self.ledger.outcome(
+            item.run, item.seq, State.GIVEN_UP, item.ref.key, answer=why
+        )
+        result = Result(change=change, fate=Fate.REFUSED, ref=item.ref, why=why)
+        self.tell(result, again=True)
+        return result
+
+    def _read(self, item: Written) -> Schedule | None:
         if self._give_up:
             raise VendorError(self._give_up)
-        return looking.read(self.target, ref)
+        return looking.read(self.account(item.change), item.ref)
 
     def _agreed(self, item: Written) -> Result:
         fate = Fate.DONE if item.state is State.DONE else Fate.FOUND
@@ -263,7 +294,9 @@ class Agreeing:
         link = Link(
             source=change.source.key,
             n=change.n,
-            target=item.ref.key,
+            target=change.target.key
+            if change.at is At.SOURCE and change.target
+            else item.ref.key,
             agreed=digest(agreed),
             seen=digest(image),
             generation=change.generation,

@@ -217,10 +217,10 @@ def _look_for(
 
 
 def _look_at(account: Account, change: Change) -> Verdict:
-    assert change.target is not None
-    now = read(account, change.target)
+    assert change.record is not None
+    now = read(account, change.record)
     if is_done(change, now):
-        return There(change.target)
+        return There(change.record)
     return NotThere()
 
 
@@ -239,7 +239,7 @@ def _listed(
 def moved(change: Change, now: Schedule | None) -> str:
     """Return why a change no longer fits the record, empty where it does."""
     if now is None:
-        return "the record at the target is gone"
+        return f"the record at the {change.at} is gone"
     if convert.digest(now) != change.precondition:
-        return "the record at the target moved since the plan was made"
+        return f"the record at the {change.at} moved since the plan was made"
     return ""

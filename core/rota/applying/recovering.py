@@ -27,7 +27,8 @@ class Recovering(Agreeing):
     """Looks, looks again when all has landed, and leaves the rest to a person."""
 
     def look(self, change: Change, lookalikes: tuple[str, ...]) -> Verdict:
-        verdict = looking.look(self.target, change, lookalikes, self.is_claimed)
+        account = self.account(change)
+        verdict = looking.look(account, change, lookalikes, self.is_claimed)
         if isinstance(verdict, NotThere) and not looking.may_repeat(
             change, self._mark_comes_back()
         ):
@@ -43,7 +44,8 @@ class Recovering(Agreeing):
                 "it can't be taken back and bears no mark, so it is not tried again"
             )
         bare = attrs.evolve(change, mark=None)
-        verdict = looking.look(self.target, bare, lookalikes, self.is_claimed)
+        account = self.account(change)
+        verdict = looking.look(account, bare, lookalikes, self.is_claimed)
         if isinstance(verdict, There):
             return Doubtful(
                 f"{verdict.ref.key} could be it, and bears no mark; no mark was ever "
@@ -55,7 +57,7 @@ class Recovering(Agreeing):
         """Look now, and where there is no trace once more when all has landed."""
         verdict = self.look(change, lookalikes)
         if isinstance(verdict, NotThere):
-            if not self.sleep(self.target.capabilities.settle):
+            if not self.sleep(self.account(change).capabilities.settle):
                 return Doubtful("stopped before it could be looked for again")
             verdict = self.look(change, lookalikes)
         return verdict
@@ -85,7 +87,7 @@ class Recovering(Agreeing):
                 state=State.FOUND,
             )
             for intent, change in changes
-            if (ref := self._ref_of(intent)) is not None
+            if (ref := self._ref_of(intent, change)) is not None
         ]  # fmt: skip
         results = self.read_back(known)
         if self._fatal is not None:
@@ -106,10 +108,10 @@ class Recovering(Agreeing):
         self._failures = 0
         return tuple(results)
 
-    def _ref_of(self, intent: Intent) -> Ref | None:
+    def _ref_of(self, intent: Intent, change: Change) -> Ref | None:
         for outcome in reversed(intent.outcomes):
             if outcome.ref is not None:
-                return Ref.parse(self.target.name, outcome.ref)
+                return Ref.parse(self.account(change).name, outcome.ref)
         return None
 
     def _settle(self, lost: list[tuple[Intent, Change]]) -> list[Result]:
@@ -129,7 +131,7 @@ class Recovering(Agreeing):
             if isinstance(verdict, NotThere)
         ]
         if again:
-            landed = max(self._landed_by(lost[number][0]) for number in again)
+            landed = max(self._landed_by(*lost[number]) for number in again)
             self.sleep(landed - self.clock.now())
             for number in again:
                 intent, change = lost[number]
@@ -161,11 +163,11 @@ class Recovering(Agreeing):
         if isinstance(verdict, There):
             self.happened(intent.run, intent.seq, change, verdict.ref, State.FOUND)
 
-    def _landed_by(self, intent: Intent) -> dt.datetime:
+    def _landed_by(self, intent: Intent, change: Change) -> dt.datetime:
         """Return when a write of a run that died must have landed, if ever."""
         sent = (
             intent.outcomes[-1].at
             if intent.outcomes
             else min(intent.at + UNDER_WAY, self.clock.now())
         )
-        return sent + self.target.capabilities.settle
+        return sent + self.account(change).capabilities.settle

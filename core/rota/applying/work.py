@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
@@ -20,7 +20,7 @@ from rota.errors import (
 )
 from rota.ledger import Run, State, digest
 from rota.model import Once, Ref
-from rota.planning import Act, Change, Plan
+from rota.planning import Act, At, Change, Plan
 from rota.vendor import Mark, Removal
 
 from . import looking
@@ -152,7 +152,7 @@ class Work(Recovering):
     def _is_agreed(self, change: Change) -> bool:
         """Tell whether the ledger says that the change was made already."""
         link = self.ledger.link(self.state, change.source.key, change.n)
-        if change.act is Act.RETIRE:
+        if change.act is Act.RETIRE and change.at is At.TARGET:
             return link is None or (
                 change.target is not None and link.target != change.target.key
             )
@@ -224,16 +224,16 @@ class Work(Recovering):
         )
 
     def _alter(self, run: Run, change: Change) -> Result:
-        ref = change.target
+        account, ref = self.account(change), change.record
         assert ref is not None
-        before = looking.read(self.target, ref)
-        if before is None and change.act is Act.RETIRE:
+        before = looking.read(account, ref)
+        if before is None and change.act is Act.RETIRE and change.at is At.TARGET:
             seq = self.intend(run, change)
             self.unlink(run.id, seq, change, State.FOUND)
             return Result(change=change, fate=Fate.ALREADY, why="it is gone already")
 
         def check() -> str:
-            return looking.moved(change, looking.read(self.target, ref))
+            return looking.moved(change, looking.read(account, ref))
 
         why = looking.moved(change, before)
         if why or before is None:
@@ -242,11 +242,11 @@ class Work(Recovering):
         def send() -> Ref:
             if change.act is Act.UPDATE:
                 assert change.after is not None
-                self.target.update(ref, change.after, before)
+                account.update(ref, change.after, before)
             else:
-                ends = self.removal(before) is Removal.ENDS
+                ends = self.removal(change, before) is Removal.ENDS
                 last = change.first_day - dt.timedelta(1) if ends else None
-                self.target.remove(ref, last)
+                account.remove(ref, last)
             return ref
 
         return self._write(run, change, send, check=check)
@@ -282,7 +282,7 @@ class Work(Recovering):
                 self.ledger.outcome(
                     run.id, seq, State.REFUSED, answer=f"not carried out: {why}"
                 )
-                if turn + 1 == TRIES or not self._pause(error, turn):
+                if turn + 1 == TRIES or not self._pause(change, error, turn):
                     break
             except (Refused, UsageError, NotAuthorised) as error:
                 self.ledger.outcome(run.id, seq, State.REFUSED, answer=error.message)
@@ -328,14 +328,14 @@ class Work(Recovering):
                 return f"its day, {record.timing.day}, is over; make the plan anew"
         return ""
 
-    def _pause(self, error: VendorError, turn: int) -> bool:
+    def _pause(self, change: Change, error: VendorError, turn: int) -> bool:
         """Wait as the vendor asks; False where that is too long or a person stops."""
         wanted = error.retry_after if isinstance(error, RateLimited) else None
         pause = dt.timedelta(seconds=wanted if wanted is not None else 2.0**turn)
         if pause > LONGEST_PAUSE:
             until = self.clock.now() + pause
             self._give_up = (
-                f"{self.target.name} asks to be left alone until "
+                f"{self.account(change).name} asks to be left alone until "
                 f"{until:%Y-%m-%d %H:%M:%S} UTC"
             )
             return False
@@ -360,20 +360,19 @@ class Work(Recovering):
             self.ledger.settle_due(self.state, due.source, due.n, due.day, how)
 
     def _remember_sides(self, plan: Plan) -> None:
-        gone = sum(
-            result.fate is Fate.DONE and result.change.act is Act.RETIRE
+        gone = Counter(
+            result.change.at
             for result in self._results.values()
+            if result.fate is Fate.DONE and result.change.act is Act.RETIRE
         )
-        for side, seen, fewer in (
-            ("source", plan.source, 0),
-            ("target", plan.target, gone),
-        ):
+        for side, seen in ((At.SOURCE, plan.source), (At.TARGET, plan.target)):
             self.ledger.put_identity(
                 self.state, side, convert.canonical_json(seen.asked)
             )
             if seen.complete:
                 # What this run took away itself is not missed by the next one.
-                self.ledger.put_records(self.state, side, max(seen.rows - fewer, 0))
+                left = max(seen.rows - gone[side], 0)
+                self.ledger.put_records(self.state, side, left)
 
 
 def _piece(change: Change) -> tuple[str, str]:

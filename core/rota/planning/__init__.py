@@ -13,6 +13,7 @@ from .hours import Hours, local_day, next_hours
 from .plans import (
     Absent,
     Act,
+    At,
     By,
     Change,
     CutOver,
@@ -41,6 +42,7 @@ __all__ = [
     "Absent",
     "Act",
     "Agreement",
+    "At",
     "Before",
     "By",
     "Cap",

@@ -46,6 +46,13 @@ class Act(StrEnum):
     HAND_OVER = "hand over"
 
 
+class At(StrEnum):
+    """Which side a change writes."""
+
+    SOURCE = "source"
+    TARGET = "target"
+
+
 @attrs.frozen(kw_only=True)
 class Absent:
     """The source record is gone, and a complete listing that covers it says so."""
@@ -110,12 +117,15 @@ TakesBack: TypeAlias = By | Never
 @attrs.frozen(kw_only=True)
 class Change:
     """
-    One thing to do at the target.
+    One thing to do, as a rule at the target.
 
     Args:
         source: The schedule it is about.
         n: The piece's number among the source's pieces.
-        target: The record; None for one that is still to be made.
+        target: The record at the target; None for one that is still to be made.
+        at: The side that it writes.
+        seen: With a write at the source: the target's record as it was read, on which
+            both sides will have agreed.
         before: The record as it was read, for changes of an existing one.
         after: The record as it is to be; None where it is to go.
         precondition: Digest of ``before``; the change is skipped when it moved.
@@ -133,6 +143,8 @@ class Change:
     title: str
     reason: str
     target: Ref | None = None
+    at: At = At.TARGET
+    seen: Schedule | None = None
     before: Schedule | None = None
     after: Schedule | None = None
     diff: tuple[FieldDiff, ...] = ()
@@ -152,6 +164,11 @@ class Change:
     announced: bool = False
     agreed: Agreement | None = None
     was: Agreement | None = None
+
+    @property
+    def record(self) -> Ref | None:
+        """The record that is written; None for one that is still to be made."""
+        return self.source if self.at is At.SOURCE else self.target
 
 
 @attrs.frozen(kw_only=True)
@@ -277,6 +294,7 @@ class Plan:
                 "changes": [
                     {
                         "act": change.act,
+                        "at": change.at,
                         "source": str(change.source),
                         "n": change.n,
                         "target": str(change.target),

@@ -106,6 +106,7 @@ class Snapshot:
     target: Listing[Schedule]
     source_capabilities: Capabilities
     target_capabilities: Capabilities
+    source_verbs: frozenset[str]
     target_verbs: frozenset[str]
     crosswalk: Crosswalk
     entries: Mapping[str, Entry] = attrs.field(factory=dict)
