@@ -20,6 +20,7 @@ from rota.errors import ConfigError, PluginError, RotaError
 from rota.plugins import Plugins
 
 from .printing import json_option, tell, tell_json, write
+from .sandbox import account_section
 from .session import Session
 
 
@@ -30,35 +31,14 @@ FOLDER = "demo-out"
 _CONFIG = """\
 # Written by rota demo: three sandboxes on this machine.
 ledger = "rota.db"
-
-[accounts.guards]
-vendor = "tracktik"
-base_url = "{guards}"
-client_id = "rota-client"
-client_secret = "file:secrets/guards-client"
-username = "service@example.com"
-password = "file:secrets/guards-password"
-biweekly_token = "BI_WEEKLY"
-
-[accounts.fleet]
-vendor = "navixy"
-base_url = "{fleet}/v2"
-api_key = "file:secrets/fleet"
-
-[accounts.office]
-vendor = "trackops"
-base_url = "{office}"
-username = "integration"
-api_token = "file:secrets/office"
-calendar_id = 1
-
+{accounts}
 [pairs.patrols]
 source = "guards"
 target = "fleet"
 fidelity = "expand"
 horizon_days = 60
-select = {{ category = ["1", "2", "3"] }}
-defaults = {{ radius_m = 150 }}
+select = { category = ["1", "2", "3"] }
+defaults = { radius_m = 150 }
 
 [pairs.cases]
 source = "guards"
@@ -67,7 +47,7 @@ fidelity = "expand"
 horizon_days = 14
 open_ended = "roll"
 unmapped_assignee = "unassigned"
-select = {{ category = ["4"] }}
+select = { category = ["4"] }
 """
 
 
@@ -151,7 +131,7 @@ class Stage:
         self._stack = ExitStack()
         _clear(where)
         self.urls = dict(self._serve(plugins))
-        self._configure()
+        self._configure(plugins)
         self.session = self._stack.enter_context(
             Session(str(where / "rota.toml"), clock=self.clock)
         )
@@ -182,18 +162,26 @@ class Stage:
             self.boxes[known.account] = box
             yield known.account, self._stack.enter_context(serve(box)).base_url
 
-    def _configure(self) -> None:
-        write(self.where / "rota.toml", _CONFIG.format(**self.urls))
-        guards = self.boxes["guards"]
-        for name, secret in (
-            ("guards-client", guards.client_secret),
-            ("guards-password", guards.password),
-            ("fleet", next(iter(import_module("rota_navixy.sandbox").API_KEY.split()))),
-            ("office", self.boxes["office"].token),
-        ):
-            path = self.where / "secrets" / name
+    def _configure(self, plugins: Plugins) -> None:
+        accounts = [self._account(plugins, known) for known in _BOXES]
+        config = _CONFIG.replace("{accounts}", "".join(accounts))
+        write(self.where / "rota.toml", config)
+
+    def _account(self, plugins: Plugins, known: _Box) -> str:
+        """Return a sandbox's section of rota.toml; its secrets go into files."""
+        account = known.account
+        box = self.boxes[account]
+        section, secrets = account_section(
+            plugins.vendor(known.vendor),
+            account,
+            {"base_url": self.urls[account], **box.credentials()},
+            lambda key: f"file:secrets/{account}-{key}",
+        )
+        for reference, secret in secrets.items():
+            path = self.where / reference.removeprefix("file:")
             write(path, secret)
             path.chmod(0o600)
+        return "\n".join(("", *section, ""))
 
 
 class _Story:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import get_args
@@ -99,23 +100,46 @@ def command(
     return 0
 
 
-def _told(vendor: Vendor, settings: dict[str, str | int], url: str) -> list[str]:
-    """Return what a person may paste: a section of rota.toml, and its variables."""
+def account_section(
+    vendor: Vendor,
+    account: str,
+    settings: Mapping[str, str | int],
+    refer: Callable[[str], str],
+) -> tuple[list[str], dict[str, str]]:
+    """
+    Return an account's section of rota.toml, and its secrets by their references.
+
+    Args:
+        refer: From the name of a setting to the reference that stands for its value.
+    """
     fields = {
         field.name: field
         for field in attrs.fields(attrs.resolve_types(vendor.settings))
     }
-    section = [f"[accounts.my-{vendor.name}]", f'vendor = "{vendor.name}"']
-    shell = []
+    section = [f"[accounts.{account}]", f'vendor = "{vendor.name}"']
+    secrets = {}
     for key, value in settings.items():
         kind = fields[key].type if key in fields else str
         if kind is Secret or Secret in get_args(kind):
-            variable = f"{vendor.name}_{key}".upper()
-            section.append(f'{key} = "env:{variable}"')
-            shell.append(f"export {variable}='{value}'")
-        else:
-            told = value if isinstance(value, int) else f'"{value}"'
-            section.append(f"{key} = {told}")
+            secrets[refer(key)] = str(value)
+            value = refer(key)
+        told = value if isinstance(value, int) else f'"{value}"'
+        section.append(f"{key} = {told}")
+    return section, secrets
+
+
+def _told(vendor: Vendor, settings: Mapping[str, str | int], url: str) -> list[str]:
+    """Return what a person may paste: a section of rota.toml, and its variables."""
+    section, secrets = account_section(
+        vendor,
+        f"my-{vendor.name}",
+        settings,
+        lambda key: f"env:{f'{vendor.name}_{key}'.upper()}",
+    )
+    shell = [
+        f"export {reference.removeprefix('env:')}='{value}'"
+        for reference, value in secrets.items()
+    ]
     return [
         "\nAs an account in rota.toml:\n",
         *(f"  {line}" for line in section),
