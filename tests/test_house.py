@@ -66,7 +66,7 @@ BESIDE = {
         "hookspecs": "model vendor planning ledger",
         "plugins": "errors clock convert hookspecs secrets vendor",
         "config": "errors secrets convert vendor plugins planning",
-        "report": "errors convert days recurrence model forms vendor translation "
+        "report": "errors convert days zones recurrence model forms vendor translation "
         "crosswalk merging planning ledger gathering applying verifying mirroring",
         "sandbox": "errors clock",
         "testing": "errors clock convert days recurrence zones model forms vendor "

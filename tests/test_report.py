@@ -44,6 +44,18 @@ class TestPlans:
         assert "1 change, 1 call, about 1 s. Nothing is written yet." in told
         assert fits(told)
 
+    def test_a_full_plan_tells_the_next_three_rounds(self) -> None:
+        """The next three rounds are told on the wall clock there and in UTC."""
+        w = world(zone="America/Phoenix", fidelity="attended")
+        w.source.put(patrol())
+
+        told = " ".join(report.plan_text(planned(w), full=True).split())
+
+        assert (
+            "next: Tue 2027-01-05 21:00 (04:00 UTC), Wed 2027-01-06 21:00 (04:00 UTC),"
+            " Thu 2027-01-07 21:00 (04:00 UTC)" in told
+        )
+
     def test_dates_are_told_together(self) -> None:
         """Many dated tasks of one schedule are one line, with the last of them."""
         w = world(fidelity="expand", horizon_days=60)

@@ -48,6 +48,7 @@ from rota.translation import (
     Piece,
     Request,
     Translation,
+    expand,
     fidelities,
     translate,
 )
@@ -740,3 +741,22 @@ def test_the_answer_is_the_same_each_time(can: Capabilities) -> None:
     for fidelity in Fidelity:
         asked = request(days, can, fidelity)
         assert translate(asked) == translate(asked)
+
+
+def test_expansion_is_in_the_order_of_time() -> None:
+    """What a timing makes comes in the order in which it happens."""
+    window = Window(start=dt.time(22), end=dt.time(2), days=1)
+    early = Window(start=dt.time(4), end=dt.time(5))
+    days = Recurrence(rules=(weekly([1, 2, 3, 4, 5, 6, 7]),))
+    timing = Recurring(
+        lines=(Line(days=days, window=window), Line(days=days, window=early))
+    )
+
+    made = expand(
+        timing, "America/Chicago", dt.date(2026, 12, 28), dt.date(2027, 1, 12)
+    )
+
+    assert [each[0] for each in made if isinstance(each, tuple)] == sorted(
+        each[0] for each in made if isinstance(each, tuple)
+    )
+    assert len(made) == 32

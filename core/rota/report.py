@@ -17,13 +17,16 @@ from .applying import Applied, Fate, Result
 from .merging import tell
 from .model import Json, Once
 from .planning import Act, Change, Never, NoteKind, Plan
-from .translation import Fidelity, LossKind, Proof
+from .translation import Fidelity, LossKind, Proof, expand
 from .verifying import Verdict, Verification
+from .zones import load
 
 
 WIDTH = 80
 SHOWN = 12
 FEW = 4
+NEXT = 3
+_LOOK_AHEAD = (14, 400, 3660)  # days in which the next rounds are looked for
 _TIED = "\N{NO-BREAK SPACE}"  # printed as a space at which no line is broken
 
 _TOLD = {
@@ -176,6 +179,8 @@ def _act(act: Act, changes: list[Change], full: bool) -> Iterator[str]:
                 yield from _wrapped(f"{ref} {day}{change.reason}", 17)
                 if act is Act.HAND_OVER:
                     yield from _diffs(change)
+        if full and (rounds := _next_rounds(group)):
+            yield from _wrapped(f"next: {rounds}", 17, 19)
         if first.proof and act is not Act.HAND_OVER:
             yield from _wrapped(f"proof: {_proved(first.proof)}", 17, 19)
         if isinstance(first.takes_back, Never) and act is not Act.HAND_OVER:
@@ -220,6 +225,32 @@ def _made(group: list[Change]) -> list[str]:
         more = f" … {days[-1]:%d %b %Y}" if len(days) > 4 else f" {days[-1].year}"
         lines.append(f"{len(days)} dated: {listed}{more} {hours}")
     return lines
+
+
+def _next_rounds(group: list[Change]) -> str:
+    """Tell the next three rounds on the wall clock there and in UTC."""
+    found: list[tuple[dt.datetime, str]] = []
+    for change in group:
+        record = change.after
+        if record is None or record.zone_name is None:
+            continue
+        zone = load(record.zone_name)
+        for days in _LOOK_AHEAD:
+            last = change.first_day + dt.timedelta(days)
+            rounds = [
+                each[0]
+                for each in expand(
+                    record.timing, record.zone_name, change.first_day, last
+                )
+                if isinstance(each, tuple)
+            ]
+            if len(rounds) >= NEXT:
+                break
+        found += [
+            (begin, f"{begin.astimezone(zone):%a %Y-%m-%d %H:%M} ({begin:%H:%M} UTC)")
+            for begin in rounds[:NEXT]
+        ]
+    return ", ".join(told for _, told in sorted(found)[:NEXT])
 
 
 def _proved(proof: Proof) -> str:

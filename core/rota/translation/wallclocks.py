@@ -275,7 +275,12 @@ def expand(
                     found.append(_moment(line.window, zone, day))
         case Once(day=day, window=window) if first <= day <= last:
             found.append(_moment(window, zone, day))
-    return tuple(sorted(found, key=str))
+    return tuple(sorted(found, key=_when))
+
+
+def _when(moment: tuple[dt.datetime, dt.datetime] | dt.date) -> tuple[str, str]:
+    begin, end = moment if isinstance(moment, tuple) else (moment, moment)
+    return begin.isoformat(), end.isoformat()
 
 
 def _moment(
