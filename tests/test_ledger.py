@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rota.clock import StillClock
-from rota.errors import LeaseHeld, LedgerError, RotaError, ValueRefused
+from rota.errors import LeaseHeld, LedgerError, RotaError, UsageError, ValueRefused
 from rota.ledger import Lease, Ledger, Link, PairState, Run, State, digest
 from rota.ledger.databases import Dialect, SQLite
 from rota.ledger.migrations import MIGRATIONS, TABLES, migrate
@@ -387,7 +387,7 @@ class LedgerPromises:
             (2, State.FOUND, "schedule:70"),
         ]
         assert intent.outcomes[0].answer == "504\ufffd \\ud800"
-        with pytest.raises(LedgerError, match="no run 99"):
+        with pytest.raises(UsageError, match="no run 99"):
             scene.ledger.run(99)
 
     def test_open_intents_are_the_whole_recovery_list(self, scene: Scene) -> None:

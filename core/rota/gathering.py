@@ -136,7 +136,7 @@ def written(ledger: Ledger, run: int) -> tuple[Written, ...]:
     Return what a run did to the target, in order, for ``planning.undo``.
 
     Raises:
-        LedgerError: There is no such run.
+        UsageError: There is no such run.
     """
     found = []
     for intent in ledger.run(run).intents:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from rota.errors import LedgerError, ValueRefused
+from rota.errors import LedgerError, UsageError, ValueRefused
 
 from .agreements import Agreements
 from .databases import Row
@@ -110,11 +110,11 @@ class Journal(Agreements):
         Return a run with its intents and their outcomes.
 
         Raises:
-            LedgerError: There is no such run.
+            UsageError: There is no such run.
         """
         rows = self._database.query(f"{_RUN} WHERE run.id = ?", (number,))
         if not rows:
-            raise LedgerError(
+            raise UsageError(
                 f"{self._database.name} knows no run {number}",
                 hint="rota runs lists them",
             )
