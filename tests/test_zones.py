@@ -23,9 +23,9 @@ from rota.zones import (
     Unambiguous,
     expand,
     instant,
-    instants,
     load,
     look,
+    timestamps,
     told,
 )
 
@@ -116,7 +116,7 @@ def test_all_zones_agree_with_zoneinfo_over_ten_years() -> None:
         # PEP 495: fold=0 is the offset before a gap and the first pass of a fold.
         wanted = [dt.datetime.combine(day, at, zone).timestamp() for day in dates]
         assert [moment.timestamp() for moment in got] == wanted, (name, at)
-        assert instants(zone, dates[:60], at) == got[:60]
+        assert timestamps(zone, days, first, last, at) == tuple(map(int, wanted))
 
 
 @given(
@@ -124,17 +124,33 @@ def test_all_zones_agree_with_zoneinfo_over_ten_years() -> None:
     st.dates(dt.date(1975, 1, 1), dt.date(2060, 1, 1)),
     st.times(),
     st.sampled_from(POLICIES),
+    st.sampled_from([DaySet.all(), DaySet.weekdays({2, 7}), DaySet.none()]),
+    st.integers(0, 2),
 )
 def test_many_days_are_each_day_alone(
-    name: str, first: dt.date, at: dt.time, policy: Policy
+    name: str, first: dt.date, at: dt.time, policy: Policy, days: DaySet, later: int
 ) -> None:
     """Instants in bulk are the instants one by one, under any policy."""
     zone = load(name)
-    last = first + dt.timedelta(40)
-    days = [first + dt.timedelta(n) for n in range(41)]
-    alone = tuple(instant(zone, day, at, policy) for day in days)
-    assert instants(zone, reversed(days), at, policy) == alone[::-1]
-    assert expand(zone, DaySet.all(), first, last, at, policy) == alone
+    last = first + dt.timedelta(400)
+    alone = tuple(
+        instant(zone, day + dt.timedelta(later), at, policy)
+        for day in days.dates(first, last)
+    )
+    assert expand(zone, days, first, last, at, policy, later=later) == alone
+    seconds = tuple(moment.timestamp() // 1 for moment in alone)
+    assert timestamps(zone, days, first, last, at, policy, later=later) == seconds
+
+
+def test_a_day_that_a_zone_skips_whole_follows_the_policy() -> None:
+    """Samoa has no 30 December 2011, at any hour, under any policy."""
+    zone, first, last = load("Pacific/Apia"), dt.date(2011, 1, 1), dt.date(2012, 12, 31)
+    for at, policy in itertools.product((dt.time(0), dt.time(23, 45)), POLICIES):
+        got = timestamps(zone, DaySet.all(), first, last, at, policy)
+        place = (dt.date(2011, 12, 30) - first).days
+        near = range(place - 2, place + 3)
+        days = [first + dt.timedelta(n) for n in near]
+        assert [got[n] for n in near] == [plainly(zone, d, at, policy) for d in days]
 
 
 @given(
@@ -197,7 +213,7 @@ def test_skipped_and_repeated_hours_are_values() -> None:
     with pytest.raises(ValueRefused, match="skips 02:30:00 on 2025-03-09"):
         instant(CHICAGO, day, dt.time(2, 30), refusing)
     with pytest.raises(ValueRefused, match="twice on 2025-11-02"):
-        instants(CHICAGO, [fall], dt.time(1, 30), refusing)
+        expand(CHICAGO, DaySet.all(), day, fall, dt.time(1, 30), refusing)
     assert instant(CHICAGO, day, dt.time(2, 30), RFC) == utc(2025, 3, 9, 8, 30)
 
 
@@ -237,7 +253,8 @@ def test_a_wall_clock_has_no_zone_and_the_edges_are_refused() -> None:
         lambda: instant(CHICAGO, dt.date(2026, 1, 1), aware),
         lambda: look(CHICAGO, dt.datetime(2026, 1, 1, tzinfo=dt.UTC)),
         lambda: instant(CHICAGO, dt.date.max, dt.time(23)),
-        lambda: instants(CHICAGO, [dt.date.max], dt.time(23)),
+        lambda: expand(CHICAGO, DaySet.all(), dt.date.max, dt.date.max, dt.time(23)),
+        lambda: expand(CHICAGO, DaySet.all(), dt.date.max, dt.date.max, aware),
     ):
         with pytest.raises(ValueRefused):
             make()

@@ -94,6 +94,11 @@ def places(mask: int) -> Iterator[int]:
         yield at
 
 
+def flags(mask: int, size: int) -> bytes:
+    """Return one byte for each of ``size`` bits, 1 where it is set."""
+    return f"{mask:0{size}b}"[::-1].encode().translate(_BOOLS) if size else b""
+
+
 def dates_of(mask: int, first: int) -> tuple[dt.date, ...]:
     """Return the days of a mask whose bit 0 is ordinal ``first``."""
     size, count = mask.bit_length(), mask.bit_count()

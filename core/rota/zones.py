@@ -11,20 +11,25 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import enum
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib import resources
-from itertools import compress, groupby, repeat
+from itertools import compress, groupby, pairwise
+from operator import itemgetter
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import attrs
 
-from .days import DaySet
 from .errors import ValueRefused
+from .masks import flags
 
 
 __all__ = [
     "RFC",
+    "Days",
     "Fold",
     "Gap",
     "OffsetClass",
@@ -35,16 +40,14 @@ __all__ = [
     "Unambiguous",
     "expand",
     "instant",
-    "instants",
     "load",
     "look",
     "names",
     "offset_classes",
+    "timestamps",
     "told",
     "tzdata_version",
 ]
-
-_DAY = dt.timedelta(days=1)
 
 
 # --- zones -----------------------------------------------------------------------
@@ -208,11 +211,18 @@ def _repeated(
 
 
 def _utc(aware: dt.datetime) -> dt.datetime:
-    try:
+    with _on_the_calendar(aware.date()):
         return aware.astimezone(dt.UTC)
-    except OverflowError:
+
+
+@contextmanager
+def _on_the_calendar(first: dt.date, last: dt.date | None = None) -> Iterator[None]:
+    try:
+        yield
+    except (OverflowError, ValueError):
+        to = f" or {last}" if last else ""
         raise ValueRefused(
-            f"{aware.replace(tzinfo=None)} is too near the edge of the calendar",
+            f"{first}{to} is too near the edge of the calendar",
             hint="use days from the year 2 to 9998",
         ) from None
 
@@ -239,94 +249,215 @@ def _naive(at: dt.time) -> dt.time:
 
 
 # --- many days -------------------------------------------------------------------
+#
+# A wall clock is counted in seconds from the day of ordinal 0. A zone's changes are
+# found once, for every time of day: from a change on, each day is the same seconds
+# away from UTC until the next, so that many days are arithmetic on whole runs.
+
+_DAY = 86_400
+_LEAST, _MOST = dt.date.min.toordinal(), dt.date.max.toordinal()
+_EPOCH = dt.date(1970, 1, 1).toordinal()
+_BLOCK = 2048  # days: tables of midnights, which calls share, begin with a block
 
 
-def _days_of(year: int) -> list[dt.date]:
-    begin, end = dt.date(year, 1, 1).toordinal(), dt.date(year, 12, 31).toordinal()
-    return list(map(dt.date.fromordinal, range(begin, end + 1)))
+class Days(Protocol):
+    """What knows its days as a mask: a rule, a recurrence, a set of days."""
+
+    def window(self, first: dt.date, last: dt.date) -> int:
+        """Return the days from ``first`` to ``last`` as a mask; bit 0 is ``first``."""
 
 
-@lru_cache(maxsize=2048)
-def _year(
-    zone: ZoneInfo, year: int, at: dt.time, policy: Policy
-) -> tuple[dt.datetime, ...]:
-    """Return the instant of a wall clock on each day of a year."""
-    listed = _days_of(year)
-    if policy != RFC:
-        return tuple(instant(zone, day, at, policy) for day in listed)
-    found: list[dt.datetime] = []
-    place = 0
-    for offset, same in groupby(_offsets(zone, listed, at)):
-        count = sum(1 for _ in same)
-        part = listed[place : place + count]
-        place += count
-        try:
-            moved = dt.datetime.combine(part[0], at) - offset
-            shift = moved.date().toordinal() - part[0].toordinal()
-            if shift:
-                begin = part[0].toordinal() + shift
-                part = list(map(dt.date.fromordinal, range(begin, begin + count)))
-        except (OverflowError, ValueError):
-            raise ValueRefused(
-                f"{part[0]} is too near the edge of the calendar",
-                hint="use days from the year 2 to 9998",
-            ) from None
-        found += map(
-            dt.datetime.combine, part, repeat(moved.time(), count), repeat(dt.UTC)
-        )
-    return tuple(found)
+@attrs.frozen
+class _Change:
+    """
+    A change of a zone's offset, in seconds.
+
+    Args:
+        wall: The first wall clock that is read with the offset after it, where one
+            that is skipped or repeated is read with the offset before.
+    """
+
+    wall: int
+    before: int
+    after: int
+
+    @property
+    def unsure(self) -> int:
+        """The first wall clock that is skipped or repeated, up to ``wall``."""
+        return self.wall - abs(self.after - self.before)
+
+    @property
+    def instant(self) -> int:
+        """When it happens, in UTC."""
+        return self.wall - max(self.before, self.after)
 
 
-def _offsets(
-    zone: ZoneInfo, listed: Iterable[dt.date], at: dt.time
-) -> Iterator[dt.timedelta]:
-    """Yield the offset by which RFC 5545 reads a wall clock on each day."""
+def _wall(zone: ZoneInfo, second: int) -> int:
+    """Return the offset by which RFC 5545 reads a wall clock."""
     # fold=0 is the offset before a gap, and the first pass through a fold.
-    walls = map(dt.datetime.combine, listed, repeat(at))
-    offset_of: Callable[[dt.datetime], dt.timedelta | None] = zone.utcoffset
-    return (offset for offset in map(offset_of, walls) if offset is not None)
+    day, left = divmod(second, _DAY)
+    ahead = zone.utcoffset(dt.datetime.fromordinal(day) + dt.timedelta(seconds=left))
+    return 0 if ahead is None else ahead.days * _DAY + ahead.seconds
 
 
-def instants(
-    zone: ZoneInfo, days: Iterable[dt.date], at: dt.time, policy: Policy = RFC
-) -> tuple[dt.datetime, ...]:
-    """Return the instants, in UTC, of a wall clock on each of the days given."""
-    at = _naive(at)
-    tables: dict[int, tuple[int, tuple[dt.datetime, ...]]] = {}
-    found: list[dt.datetime] = []
-    for day in days:
-        year = day.year
-        if year not in tables:
-            begin = dt.date(year, 1, 1).toordinal()
-            tables[year] = begin, _year(zone, year, at, policy)
-        begin, table = tables[year]
-        found.append(table[day.toordinal() - begin])
-    return tuple(found)
+@lru_cache(maxsize=8192)
+def _year(zone: ZoneInfo, year: int) -> tuple[int, tuple[_Change, ...]]:
+    """Return the offset at the begin of a year, and the changes up to the next one's."""
+    first = dt.date(year, 1, 1).toordinal()
+    last = min(first + 366, _MOST)
+    midnights = list(map(dt.datetime.fromordinal, range(first, last + 1)))
+    offsets = list(map(zone.utcoffset, midnights))
+    found = []
+    for at, (one, two) in enumerate(pairwise(offsets), first):
+        if one == two or dt.date.fromordinal(at).year != year:
+            continue
+        low, high = at * _DAY, (at + 1) * _DAY
+        before, after = _wall(zone, low), _wall(zone, high)
+        while high - low > 1:
+            middle = (low + high) // 2
+            if _wall(zone, middle) == before:
+                low = middle
+            else:
+                high = middle
+        found.append(_Change(high, before, after))
+    return _wall(zone, first * _DAY), tuple(found)
+
+
+@lru_cache(maxsize=1024)
+def _years(zone: ZoneInfo, first: int, last: int) -> tuple[int, tuple[_Change, ...]]:
+    """Return the offset at the begin of the first year, and the changes to the end."""
+    years = [_year(zone, year) for year in range(first, last + 1)]
+    return years[0][0], tuple(change for _, some in years for change in some)
+
+
+def _changes(zone: ZoneInfo, begin: int, end: int) -> tuple[int, tuple[_Change, ...]]:
+    """Return the first offset and the changes of some years around two ordinals."""
+    first = dt.date.fromordinal(max(begin - 2, _LEAST))
+    last = dt.date.fromordinal(min(end + 2, _MOST))
+    return _years(zone, first.year, last.year)
+
+
+def _classes(
+    zone: ZoneInfo, begin: int, size: int, second: int
+) -> Iterator[tuple[int, int, int]]:
+    """Yield runs of days, by their places in a span, and a wall clock's offset on them."""
+    offset, changes = _changes(zone, begin, begin + size)
+    low = 0
+    for change in changes:
+        high = _first_day(change.wall, second) - begin
+        if high > low:
+            if high >= size:
+                break
+            yield low, high, offset
+            low = high
+        offset = change.after
+    if low < size:
+        yield low, size, offset
+
+
+def _first_day(wall: int, second: int) -> int:
+    """Return the first day on which a time of day is not before a wall clock."""
+    return -((second - wall) // _DAY)
+
+
+def _second(at: dt.time) -> int:
+    return at.hour * 3600 + at.minute * 60 + at.second
 
 
 def expand(
     zone: ZoneInfo,
-    days: DaySet,
+    days: Days,
     first: dt.date,
     last: dt.date,
     at: dt.time,
     policy: Policy = RFC,
+    *,
+    later: int = 0,
 ) -> tuple[dt.datetime, ...]:
-    """Return the instants, in UTC, of a wall clock on the days of a set in a span."""
-    at = _naive(at)
-    ahead = (first - dt.date(first.year, 1, 1)).days
-    mask = days.window(first, last) << ahead if first <= last else 0
-    chosen = f"{mask:b}"[::-1].encode().translate(_BOOLS)
+    """
+    Return the instants, in UTC, of a wall clock on the days of a set in a span.
+
+    Args:
+        later: How many days after each day the clock is read, as at a window's end.
+    """
+    begin, size, mask = _asked(days, first, last, later)
+    chosen, second = flags(mask, size), _second(_naive(at))
     found: list[dt.datetime] = []
-    place = 0
-    for year in range(first.year, last.year + 1):
-        table = _year(zone, year, at, policy)
-        found += compress(table, chosen[place : place + len(table)])
-        place += len(table)
+    with _on_the_calendar(first, last):
+        midnights = _midnights(begin, size)
+        for low, high, offset in _classes(zone, begin, size, second):
+            away = dt.timedelta(0, second - offset, at.microsecond)
+            some = compress(midnights[low:high], chosen[low:high])
+            found += [midnight + away for midnight in some]
+        for place, moment in _by_policy(zone, begin, size, mask, at, policy):
+            found[place] = moment
     return tuple(found)
 
 
-_BOOLS = bytes(1 if byte == ord("1") else 0 for byte in range(256))
+def timestamps(
+    zone: ZoneInfo,
+    days: Days,
+    first: dt.date,
+    last: dt.date,
+    at: dt.time,
+    policy: Policy = RFC,
+    *,
+    later: int = 0,
+) -> tuple[int, ...]:
+    """Return the instants of ``expand`` as POSIX seconds, in a fraction of the time."""
+    begin, size, mask = _asked(days, first, last, later)
+    second = _second(_naive(at))
+    zero = (begin - _EPOCH) * _DAY + second
+    chosen = b"" if mask.bit_count() == size else flags(mask, size)
+    found: list[int] = []
+    for low, high, offset in _classes(zone, begin, size, second):
+        run = range(zero - offset + low * _DAY, zero - offset + high * _DAY, _DAY)
+        found += compress(run, chosen[low:high]) if chosen else run
+    for place, moment in _by_policy(zone, begin, size, mask, at, policy):
+        found[place] = int(moment.timestamp())
+    return tuple(found)
+
+
+def _asked(
+    days: Days, first: dt.date, last: dt.date, later: int
+) -> tuple[int, int, int]:
+    """Return the first day on which the clock is read, and a span's size and mask."""
+    size = max(0, last.toordinal() - first.toordinal() + 1)
+    return first.toordinal() + later, size, days.window(first, last) if size else 0
+
+
+def _by_policy(
+    zone: ZoneInfo, begin: int, size: int, mask: int, at: dt.time, policy: Policy
+) -> Iterator[tuple[int, dt.datetime]]:
+    """Yield the instants that are the policy's to choose, and their places."""
+    if policy == RFC:
+        return
+    second = _second(at)
+    for change in _changes(zone, begin, begin + size)[1]:
+        low, high = _first_day(change.unsure, second), _first_day(change.wall, second)
+        for day in range(max(low, begin), min(high, begin + size)):
+            if mask >> day - begin & 1:
+                before = mask & ((1 << day - begin) - 1)
+                moment = instant(zone, dt.date.fromordinal(day), at, policy)
+                yield before.bit_count(), moment
+
+
+def _midnights(begin: int, size: int) -> Sequence[dt.datetime]:
+    """Return the midnights in UTC of days from an ordinal on."""
+    ahead = (begin - 1) % _BLOCK
+    if ahead + size > 4 * _BLOCK:
+        return _made(begin, size)
+    table = _table(begin - ahead, -(-(ahead + size) // _BLOCK) * _BLOCK)
+    return table[ahead : ahead + size]
+
+
+def _made(begin: int, size: int) -> tuple[dt.datetime, ...]:
+    zero = dt.datetime.min.replace(tzinfo=dt.UTC)
+    end = min(begin + size, _MOST + 1)
+    return tuple(zero + dt.timedelta(day - 1) for day in range(begin, end))
+
+
+_table = lru_cache(maxsize=8)(_made)
 
 
 @attrs.frozen(kw_only=True)
@@ -342,19 +473,22 @@ def offset_classes(
     zone: ZoneInfo, first: dt.date, last: dt.date, at: dt.time = dt.time(0)
 ) -> tuple[OffsetClass, ...]:
     """Return the spans of days with one offset from UTC at a wall clock, in order."""
-    listed = _between(first, last)
-    offsets = zip(_offsets(zone, listed, _naive(at)), listed, strict=True)
-    found: list[OffsetClass] = []
-    for offset, same in groupby(offsets, key=lambda pair: pair[0]):
-        span = [day for _, day in same]
-        found.append(OffsetClass(first=span[0], last=span[-1], offset=offset))
-    return tuple(found)
-
-
-def _between(first: dt.date, last: dt.date) -> list[dt.date]:
-    return list(
-        map(dt.date.fromordinal, range(first.toordinal(), last.toordinal() + 1))
+    begin = first.toordinal()
+    size = max(0, last.toordinal() - begin + 1)
+    spans = groupby(
+        _classes(zone, begin, size, _second(_naive(at))), key=lambda run: run[2]
     )
+    found = []
+    for offset, runs in spans:
+        some = list(runs)
+        found.append(
+            OffsetClass(
+                first=dt.date.fromordinal(begin + some[0][0]),
+                last=dt.date.fromordinal(begin + some[-1][1] - 1),
+                offset=dt.timedelta(seconds=offset),
+            )
+        )
+    return tuple(found)
 
 
 @attrs.frozen(kw_only=True)
@@ -383,21 +517,51 @@ def told(
     zone_a: ZoneInfo, at: dt.time, zone_b: ZoneInfo, first: dt.date, last: dt.date
 ) -> tuple[Told, ...]:
     """Tell a wall clock of zone A in zone B, per span of days of A with one answer."""
-    listed = _between(first, last)
-    starts: list[tuple[dt.date, tuple[dt.time, int, bool]]] = []
-    here: tuple[dt.time, int, bool] | None = None
-    for day, moment in zip(listed, instants(zone_a, listed, at), strict=True):
-        local = moment.astimezone(zone_b)
-        answer = (
-            local.time().replace(fold=0),
-            local.toordinal() - day.toordinal(),
-            not local.fold,
-        )
-        if answer != here:
-            starts.append((day, answer))
-            here = answer
-    ends = [day - dt.timedelta(1) for day, _ in starts[1:]] + listed[-1:]
+    begin = first.toordinal()
+    size = max(0, last.toordinal() - begin + 1)
+    passes = _passes(zone_b, begin, begin + size)
+    starts: list[tuple[int, int, bool]] = []
+    second = _second(_naive(at))
+    for low, high, ahead in _classes(zone_a, begin, size, second):
+        day, end, away = begin + low, begin + high, second - ahead
+        nth = bisect(passes, day * _DAY + away, key=itemgetter(0))
+        while day < end:
+            _, offset, exact = passes[nth - 1]
+            turn = end
+            if nth < len(passes):
+                turn = min(end, _first_day(passes[nth][0], away))
+            if turn > day and (not starts or starts[-1][1:] != (away + offset, exact)):
+                starts.append((day, away + offset, exact))
+            day, nth = max(day, turn), nth + 1
+    ends = [day - 1 for day, _, _ in starts[1:]] + [begin + size - 1]
     return tuple(
-        Told(first=begin, last=end, at=time, shift=shift, exact=exact)
-        for (begin, (time, shift, exact)), end in zip(starts, ends, strict=True)
+        Told(
+            first=dt.date.fromordinal(day),
+            last=dt.date.fromordinal(end),
+            at=_clock(local % _DAY, at.microsecond),
+            shift=local // _DAY,
+            exact=exact,
+        )
+        for (day, local, exact), end in zip(starts, ends, strict=False)
     )
+
+
+def _passes(zone: ZoneInfo, begin: int, end: int) -> list[tuple[int, int, bool]]:
+    """
+    Return from which second on, in UTC, which offset is in force.
+
+    The last is False in the second pass through the wall clocks that are repeated.
+    """
+    offset, changes = _changes(zone, begin, end)
+    found = [(0, offset, True)]
+    for change in changes:
+        again = change.before - change.after
+        if again > 0:
+            found.append((change.instant, change.after, False))
+        found.append((change.instant + max(again, 0), change.after, True))
+    return found
+
+
+def _clock(second: int, microsecond: int) -> dt.time:
+    minute, second = divmod(second, 60)
+    return dt.time(minute // 60, minute % 60, second, microsecond)

@@ -225,7 +225,7 @@ def expansion(rounds: int) -> tuple[Figure, ...]:
 
 
 def moments(rounds: int, *, rust: bool) -> tuple[Figure, ...]:
-    """Expand ten years to aware datetimes; no time of day comes back in another round."""
+    """Expand ten years to aware datetimes; no time of day comes back."""
     zone = zones.load(ZONE)
     opening = (OPEN + dt.timedelta(minutes=17 * n) for n in range(10_000))
 
@@ -242,15 +242,8 @@ def moments(rounds: int, *, rust: bool) -> tuple[Figure, ...]:
             for i in items
         ]
 
-    def shared(items: Sequence[Any]) -> list[tuple[DaySet, dt.time]]:
-        at = next(opening).time()
-        return [(rule.dayset(), at) for rule in parsed(items)]
-
-    def single(items: Sequence[Any]) -> list[tuple[DaySet, dt.time]]:
-        return [(rule.dayset(), next(opening).time()) for rule in parsed(items)]
-
-    def run(items: Sequence[Any]) -> object:
-        return [zones.expand(zone, days, FIRST, LAST, at) for days, at in items]
+    def timed(items: Sequence[Any]) -> list[tuple[Rule, dt.time]]:
+        return [(rule, next(opening).time()) for rule in parsed(items)]
 
     begin, end = OPEN.replace(tzinfo=zone), SHUT.replace(tzinfo=zone)
     ways = [
@@ -259,8 +252,14 @@ def moments(rounds: int, *, rust: bool) -> tuple[Figure, ...]:
             ready=peer,
             run=lambda items: [r.between(begin, end, inc=True) for r in items],
         ),
-        Way(name="rota, 24 rules to a time of day", ready=shared, run=run, least=10),
-        Way(name="rota, every rule its own time of day", ready=single, run=run),
+        Way(
+            name="rota `zones.expand`, every rule its own time of day",
+            ready=timed,
+            run=lambda items: [
+                zones.expand(zone, rule, FIRST, LAST, at) for rule, at in items
+            ],
+            least=10,
+        ),
     ]
     if rust:
         ways.append(
@@ -273,73 +272,59 @@ def moments(rounds: int, *, rust: bool) -> tuple[Figure, ...]:
     return compare(ways, [sources(kind, 24) for kind in KINDS], rounds)
 
 
-def conversion(rounds: int) -> tuple[Figure, ...]:
-    """Turn 3,652 local dates and times into UTC, each round at times of its own."""
+def conversion(rounds: int, days: DaySet) -> tuple[Figure, ...]:
+    """Turn the local dates of a set into UTC, each set at a time of day of its own."""
     zone = zones.load(ZONE)
-    days = tuple(FIRST + dt.timedelta(n) for n in range(3_652))
-    whole = DaySet.span(FIRST, days[-1])
+    dates = days.dates(FIRST, LAST)
     minutes = iter(range(1_440))
 
     def times(items: Sequence[Any]) -> list[dt.time]:
-        minute = next(minutes)
-        return [dt.time(minute // 60, minute % 60)] * len(items)
-
-    def met(items: Sequence[Any]) -> list[dt.time]:
-        taken = times(items)
-        zones.expand(zone, DaySet.weekdays([1]), FIRST, LAST, taken[0])
-        return taken
-
-    def fresh(items: Sequence[Any]) -> list[dt.time]:
-        taken = [next(minutes) for _ in items]
-        return [dt.time(minute // 60, minute % 60) for minute in taken]
+        return [dt.time(*divmod(next(minutes), 60)) for _ in items]
 
     ways = (
         Way(
             name="zoneinfo, `datetime(...).timestamp()` one by one",
-            ready=fresh,
+            ready=times,
             run=lambda items: [
                 dt.datetime(
                     d.year, d.month, d.day, at.hour, at.minute, tzinfo=zone
                 ).timestamp()
                 for at in items
-                for d in days
+                for d in dates
             ],
+        ),
+        Way(
+            name="zoneinfo, `combine(...).timestamp()` one by one",
+            ready=times,
+            run=lambda items: [
+                dt.datetime.combine(d, at, zone).timestamp()
+                for at in items
+                for d in dates
+            ],
+        ),
+        Way(
+            name="rota `zones.timestamps`",
+            ready=times,
+            run=lambda items: [
+                zones.timestamps(zone, days, FIRST, LAST, at) for at in items
+            ],
+            least=50 if len(dates) > 3_000 else None,
         ),
         Way(
             name="zoneinfo, `combine(...).astimezone(UTC)` one by one",
-            ready=fresh,
+            ready=times,
             run=lambda items: [
                 dt.datetime.combine(d, at, zone).astimezone(dt.UTC)
                 for at in items
-                for d in days
+                for d in dates
             ],
         ),
         Way(
-            name="rota `zones.expand`, 8 sets to a time of day",
+            name="rota `zones.expand`",
             ready=times,
             run=lambda items: [
-                zones.expand(zone, whole, FIRST, LAST, at) for at in items
+                zones.expand(zone, days, FIRST, LAST, at) for at in items
             ],
-            least=50,
-        ),
-        Way(
-            name="rota `zones.expand`, at a time of day met before",
-            ready=met,
-            run=lambda items: [
-                zones.expand(zone, whole, FIRST, LAST, at) for at in items
-            ],
-        ),
-        Way(
-            name="rota `zones.expand`, every set its own time of day",
-            ready=fresh,
-            run=lambda items: [
-                zones.expand(zone, whole, FIRST, LAST, at) for at in items
-            ],
-        ),
-        Way(
-            name="rota `zones.instants`, 8 lists to a time of day",
-            ready=times,
-            run=lambda items: [zones.instants(zone, days, at) for at in items],
         ),
     )
     return compare(ways, [lambda _: list(range(8))], rounds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 import attrs
 
@@ -13,6 +14,7 @@ from rota.days import DaySet
 from rota.model import (
     AllDay,
     Keeps,
+    Line,
     Once,
     Recurring,
     Timing,
@@ -21,6 +23,7 @@ from rota.model import (
     Zone,
     ZoneOrigin,
 )
+from rota.recurrence import Recurrence
 from rota.vendor import Holds, ZoneOwner
 
 from .values import Request
@@ -265,30 +268,32 @@ def expand(
     """
     Return what a timing makes between two days, both included, sorted.
 
-    A window is a pair of instants in UTC, a whole day is its date.
+    A window is a pair of instants in UTC, a whole day is its date; windows come first.
     """
-    found: list[tuple[dt.datetime, dt.datetime] | dt.date] = []
+    lines: tuple[Line, ...] = ()
     match timing:
-        case Recurring(lines=lines):
-            for line in lines:
-                for day in line.days.days(first, last):
-                    found.append(_moment(line.window, zone, day))
-        case Once(day=day, window=window) if first <= day <= last:
-            found.append(_moment(window, zone, day))
-    return tuple(sorted(found, key=_when))
+        case Recurring():
+            lines = timing.lines
+        case Once(day=day, window=window):
+            lines = (Line(days=Recurrence.on(day), window=window),)
+    moments: list[tuple[dt.datetime, dt.datetime]] = []
+    whole: list[dt.date] = []
+    for line in lines:
+        if isinstance(line.window, AllDay) or zone is None:
+            whole += line.days.days(first, last)
+        else:
+            moments += _moments(line.window, zones.load(zone), line.days, first, last)
+    return (*sorted(moments), *sorted(whole))
 
 
-def _when(moment: tuple[dt.datetime, dt.datetime] | dt.date) -> tuple[str, str]:
-    begin, end = moment if isinstance(moment, tuple) else (moment, moment)
-    return begin.isoformat(), end.isoformat()
-
-
-def _moment(
-    window: When, zone: str | None, day: dt.date
-) -> tuple[dt.datetime, dt.datetime] | dt.date:
-    if isinstance(window, AllDay) or zone is None:
-        return day
-    return instants(window, zone, day)
+def _moments(
+    window: Window, zone: ZoneInfo, days: Recurrence, first: dt.date, last: dt.date
+) -> Iterator[tuple[dt.datetime, dt.datetime]]:
+    starts = zones.expand(zone, days, first, last, window.start)
+    if window.keeps is Keeps.LENGTH:
+        return ((start, start + window.length) for start in starts)
+    ends = zones.expand(zone, days, first, last, window.end, later=window.days)
+    return zip(starts, ends, strict=True)
 
 
 def begun(asked: Request, day: dt.date, window: When) -> bool:
