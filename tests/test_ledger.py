@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from rota.clock import StillClock
 from rota.errors import LeaseHeld, LedgerError, RotaError, UsageError, ValueRefused
-from rota.ledger import Lease, Ledger, Link, PairState, Run, State, digest
+from rota.ledger import Agreed, Lease, Ledger, Link, PairState, Run, State, digest
 from rota.ledger.databases import Dialect, SQLite
 from rota.ledger.migrations import MIGRATIONS, TABLES, migrate
 
@@ -50,6 +50,12 @@ def a_link(
         "seen": digest(TARGET_SAYS),
     }
     return Link(**(fields | more))  # type: ignore[arg-type]
+
+
+def agreed(link: Link, said: int, shown: int) -> Agreed:
+    names = ("source", "n", "target", "agreed", "seen")
+    fields = {name: getattr(link, name) for name in names}
+    return Agreed(**fields, said=said, shown=shown)
 
 
 class Scene:
@@ -223,11 +229,55 @@ class LedgerPromises:
                 scene.write(a_link(source=name, target=target, n=n))
         told = [(link.source, link.n) for link in scene.ledger.links(scene.pair)]
         assert told == sorted((name, n) for name in names for n in (2, 10))
-        raw = [
-            (s, n, bytes(a), bytes(b))
-            for s, n, a, b in scene.ledger.digests(scene.pair)
+
+    # Prints of rows
+
+    def test_prints_are_kept_until_the_link_moves_on(self, scene: Scene) -> None:
+        """What rows were found to agree is known until somebody writes the link."""
+        scene.write(a_link())
+        scene.write(a_link(n=1, target="schedule:71"))
+        (one, two) = scene.ledger.links(scene.pair)
+        assert scene.ledger.known(scene.pair).bare == 2
+        scene.ledger.agree(scene.pair, [agreed(one, 5, -6), agreed(two, 5, 2**62)])
+        known = scene.ledger.known(scene.pair)
+        assert (list(known.said), list(known.shown), known.bare) == (
+            [5, 5],
+            [-6, 2**62],
+            0,
+        )
+        assert list(scene.ledger.touched(scene.pair, [], [7])) == []
+        scene.write(a_link(seen=digest(TARGET_SAYS_MORE)))
+        known = scene.ledger.known(scene.pair)
+        assert (list(known.said), list(known.shown), known.bare) == ([5], [2**62], 1)
+        touched = scene.ledger.touched(scene.pair, [], [])
+        assert [(link.n, link.said, link.shown) for link in touched] == [
+            (0, None, None),
+            (1, 5, 2**62),
         ]
-        assert raw == [(*key, digest(SOURCE_SAYS), digest(TARGET_SAYS)) for key in told]
+
+    def test_prints_of_a_link_that_moved_on_are_not_taken(self, scene: Scene) -> None:
+        """Two rows that agreed on an older image say nothing of the present one."""
+        scene.write(a_link())
+        (before,) = scene.ledger.links(scene.pair)
+        scene.write(a_link(seen=digest(TARGET_SAYS_MORE)))
+        scene.ledger.agree(scene.pair, [agreed(before, 1, 2)])
+        assert scene.ledger.known(scene.pair).bare == 1
+
+    def test_a_source_is_touched_as_a_whole(self, scene: Scene) -> None:
+        """One print that is lost gives all links of its source, and no others."""
+        for source in ("schedule:1", "schedule:2", "schedule:3"):
+            for n in (0, 1):
+                target = f"schedule:{source[-1]}{n}"
+                scene.write(a_link(source=source, n=n, target=target))
+        scene.ledger.agree(
+            scene.pair,
+            [
+                agreed(link, int(link.source[-1]), int(link.target[-2:]))
+                for link in scene.ledger.links(scene.pair)
+            ],
+        )
+        touched = scene.ledger.touched(scene.pair, [1], [31])
+        assert [link.target[-2:] for link in touched] == ["10", "11", "30", "31"]
 
     # Images
 
@@ -1071,6 +1121,11 @@ def test_a_million_links_stay_small(tmp_path: Path) -> None:
                     ),
                     TODAY,
                 )
+        links = list(ledger.links(scene.pair))[1:]
+        ledger.agree(
+            scene.pair,
+            (agreed(one, 2**62 - n, -(2**62) + n) for n, one in enumerate(links)),
+        )
         pages = dict(
             database.query(
                 "SELECT name, sum(pgsize) FROM dbstat"
@@ -1080,7 +1135,7 @@ def test_a_million_links_stay_small(tmp_path: Path) -> None:
             else [("link", path.stat().st_size + Path(f"{path}-wal").stat().st_size)]
         )
         assert sum(pages.values()) / count <= 150
-        assert len(tuple(ledger.digests(scene.pair))) == count + 1
+        assert len(ledger.known(scene.pair).said) == count
         (values,) = database.query("SELECT count(*) FROM value")[0]
         assert values == 3
 

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
+from typing import TypeAlias
 
 import attrs
 
@@ -20,25 +21,39 @@ from . import convert, zones
 from .clock import Clock
 from .crosswalk import Crosswalk
 from .errors import VendorError
-from .ledger import Ledger, PairState, State
+from .ledger import Agreed, Digest, Known, Ledger, Link, PairState, State
 from .model import Kind, Occurrence, Once, Schedule
 from .planning import (
     Agreement,
     Before,
     Change,
     LinkState,
+    Settled,
     Snapshot,
     Terms,
+    Unread,
     Witness,
     Written,
 )
-from .vendor import Account, Asked, Entry, Points, Refs, Scope, Transform
+from .vendor import (
+    Account,
+    Asked,
+    Entry,
+    Glance,
+    Listing,
+    Points,
+    Prints,
+    Refs,
+    Scope,
+    Transform,
+)
 
 
 WITNESS_DAYS = 56
 _WITNESS_STEP = dt.timedelta(14)  # read at once, to bound memory
 _BEHIND = dt.timedelta(days=1)
 _AHEAD = dt.timedelta(days=31)
+_FEW = 10  # so many records are read by id rather than all listed again
 
 
 class Pair:
@@ -89,9 +104,15 @@ class Pair:
         )
 
 
-def gather(pair: Pair, ledger: Ledger, *, clock: Clock | None = None) -> Snapshot:
+def gather(
+    pair: Pair, ledger: Ledger, *, clock: Clock | None = None, quick: bool = False
+) -> Snapshot:
     """
     Read both accounts and the ledger.
+
+    Args:
+        quick: Leave out what ``remember`` noted as agreed and what has not changed
+            since, on either side. Such a snapshot is for ``planning.decide`` alone.
 
     Raises:
         VendorError: A side can't be read; nothing is decided on half a reading.
@@ -101,13 +122,20 @@ def gather(pair: Pair, ledger: Ledger, *, clock: Clock | None = None) -> Snapsho
     today = clock.now().date()
     horizon = dt.timedelta(pair.terms.horizon_days or 60)
     window = (today - _BEHIND, today + horizon + _AHEAD)
-    source = pair.source.schedules(Scope(window=window))
+    entries = directory(pair.target)
+    if quick:
+        under = _under(pair, entries, today)
+        source, target, links, unread = _glance(pair, ledger, state, window, under)
+    else:
+        source = pair.source.schedules(Scope(window=window))
+        target = pair.target.schedules(Scope(window=window))
+        links, unread = load_links(ledger, state), Unread()
     if pair.transforms:
         source = attrs.evolve(
             source, items=tuple(_transformed(pair.transforms, s) for s in source.items)
         )
-    target = pair.target.schedules(Scope(window=window))
-    links = load_links(ledger, state)
+    # What is as it was has been witnessed; what is not can't do without.
+    seen = witness(pair.source, today) if source.items or not quick else None
     return Snapshot(
         pair=pair.name,
         terms=pair.terms,
@@ -119,13 +147,14 @@ def gather(pair: Pair, ledger: Ledger, *, clock: Clock | None = None) -> Snapsho
         source_verbs=pair.source.verbs(),
         target_verbs=pair.target.verbs(),
         crosswalk=pair.crosswalk,
-        entries=directory(pair.target),
+        entries=entries,
         links=links,
+        unread=unread,
         reread_source=_again(pair.source, _doubtful(links, source.items)),
         reread_target=_again(pair.target, _missing(links, target.items, today)),
         waiting=_waiting(ledger, state),
         unsettled=_unsettled(ledger, state),
-        witness=witness(pair.source, today),
+        witness=seen,
         before=_before(ledger, state),
         baseline=pair.baseline,
     )
@@ -148,8 +177,162 @@ def written(ledger: Ledger, run: int) -> tuple[Written, ...]:
     return tuple(found)
 
 
+def remember(pair: Pair, ledger: Ledger, settled: Iterable[Settled]) -> None:
+    """Note what needs no second look until one of its two rows changes."""
+    found = [
+        Agreed(
+            source=each.link.source,
+            n=each.link.n,
+            target=each.link.target,
+            agreed=Digest(each.link.images[0]),
+            seen=Digest(each.link.images[1]),
+            said=each.said,
+            shown=each.shown,
+        )
+        for each in settled
+        if each.link.images
+    ]
+    if found:
+        ledger.agree(ledger.pair(pair.name), found)
+
+
+def _under(pair: Pair, entries: Mapping[str, Entry], today: dt.date) -> str:
+    """
+    Return a digest of all that a plan rests on beside rows and links.
+
+    Where the source shows its own calendar, the day is part of it: once a day
+    everything is witnessed anew.
+    """
+    return convert.digest(
+        {
+            "baseline": pair.baseline,
+            "crosswalk": convert.unstructure(pair.crosswalk.rows),
+            "entries": convert.unstructure(tuple(entries.values())),
+            "capabilities": [repr(a.capabilities) for a in (pair.source, pair.target)],
+            "verbs": sorted(pair.target.verbs()),
+            "adapters": [_made_by(a) for a in (pair.source, pair.target)],
+            "day": str(today) if pair.source.capabilities.previews else "",
+        }
+    )
+
+
+def _made_by(account: Account) -> list[str]:
+    """Return which releases an account's code may come from."""
+    package = type(account).__module__.partition(".")[0]
+    return sorted(
+        f"{name} {metadata.version(name)}" for name in _providers().get(package, ())
+    )
+
+
+@cache
+def _providers() -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()
+
+
+_Read: TypeAlias = tuple[
+    Listing[Schedule], Listing[Schedule], tuple[LinkState, ...], Unread
+]
+
+
+def _glance(
+    pair: Pair,
+    ledger: Ledger,
+    state: PairState,
+    window: tuple[dt.date, dt.date],
+    under: str,
+) -> _Read:
+    """Read what is not as it was; everything where that is most of it, or in doubt."""
+
+    def read(said: Prints, shown: Prints) -> tuple[Listing[Schedule], ...]:
+        return tuple(
+            account.schedules(
+                Glance(window=window, under=f"{side} {under}", known=prints)
+            )
+            for account, side, prints in (
+                (pair.source, "source", said),
+                (pair.target, "target", shown),
+            )
+        )
+
+    known = ledger.known(state)
+    if len(known.said) > known.bare:
+        source, target = read(Prints(known.said), Prints(known.shown))
+        found = _partly(pair, ledger, state, known, source, target)
+        if found is not None:
+            return found
+    source, target = read(Prints(), Prints())
+    return source, target, load_links(ledger, state), Unread()
+
+
+def _partly(
+    pair: Pair,
+    ledger: Ledger,
+    state: PairState,
+    known: Known,
+    source: Listing[Schedule],
+    target: Listing[Schedule],
+) -> _Read | None:
+    """Complete what changed by what belongs to it; None where all is to be read."""
+    if source.same is None or target.same is None:
+        return None
+    if 2 * (len(source.lost) + len(target.lost)) > len(known.said):
+        return None
+    touched = list(ledger.touched(state, source.lost, target.lost))
+    said = {
+        link.source: link.said
+        for link in touched
+        if link.said is not None and link.said not in source.lost
+    }
+    shown = {
+        link.target: link.shown
+        for link in touched
+        if link.shown is not None and link.shown not in target.lost
+    }
+    whole_source = _beside(pair.source, source, said)
+    whole_target = _beside(pair.target, target, shown)
+    if whole_source is None or whole_target is None:
+        return None
+    left = len(known.said) + known.bare - len(touched)
+    if whole_target.same != left:
+        return None
+    return (
+        whole_source,
+        whole_target,
+        _states(ledger, touched),
+        Unread(schedules=whole_source.same or 0, links=left),
+    )
+
+
+def _beside(
+    account: Account, listing: Listing[Schedule], wanted: Mapping[str, int]
+) -> Listing[Schedule] | None:
+    """Read records that are as they were and stand beside others that are not."""
+    there = {item.ref.key for item in listing.items if item.ref}
+    if not there.isdisjoint(wanted):
+        return None  # listed twice, once as it was
+    if not wanted:
+        return listing
+    if len(wanted) > max(_FEW, listing.certificate.pages):
+        return None
+    ids = tuple(key.partition(":")[2] for key in wanted)
+    found = account.schedules(Scope(ids=ids))
+    read = {item.ref.key for item in found.items if item.ref}
+    if read != wanted.keys() or not found.certificate.complete:
+        return None
+    return attrs.evolve(
+        listing,
+        items=(*listing.items, *found.items),
+        prints={**listing.prints, **wanted},
+        same=(listing.same or 0) - len(wanted),
+    )
+
+
 def load_links(ledger: Ledger, state: PairState) -> tuple[LinkState, ...]:
     """Return all links of a pair with the images that they name."""
+    return _states(ledger, ledger.links(state))
+
+
+def _states(ledger: Ledger, links: Iterable[Link]) -> tuple[LinkState, ...]:
 
     @cache
     def agreement(digest: bytes) -> Agreement:
@@ -169,14 +352,13 @@ def load_links(ledger: Ledger, state: PairState) -> tuple[LinkState, ...]:
             generation=link.generation,
             handed_over=link.handed_over,
             last=link.last,
+            images=(link.agreed, link.seen),
         )
-        for link in ledger.links(state)
+        for link in links
     )
 
 
 def _value(ledger: Ledger, digest: bytes) -> bytes:
-    from .ledger import Digest
-
     found = ledger.value(Digest(digest))
     assert found is not None, "a link names a value that the ledger lost"
     return found

@@ -20,9 +20,9 @@ from . import zones
 from .applying import Applied, Result, apply, recover
 from .clock import Clock
 from .errors import RotaError
-from .gathering import Pair, gather
+from .gathering import Pair, gather, remember
 from .ledger import Ledger
-from .planning import HaltKind, NoteKind, Plan, plan
+from .planning import HaltKind, NoteKind, Plan, decide
 
 
 _SLICE = 1.0
@@ -76,7 +76,8 @@ def cycle(pair: Pair, ledger: Ledger, *, clock: Clock | None = None) -> Cycle:
     made: Plan | None = None
     try:
         recovered = recover(pair, ledger, clock=clock)
-        made = plan(gather(pair, ledger, clock=clock))
+        made, settled = decide(gather(pair, ledger, clock=clock, quick=True))
+        remember(pair, ledger, settled)
         if made.halts:
             person = any(halt.kind is HaltKind.PERSON for halt in made.halts)
             return Cycle(

@@ -130,6 +130,7 @@ def _plan_lines(plan: Plan, rate: float, full: bool) -> Iterator[str]:
 
 def _tally(plan: Plan) -> Iterator[str]:
     told = Counter(plan.fidelities.values())
+    told[Fidelity.EXACT] += plan.unread
     parts = "takes" if plan.schedules == 1 else "take"
     yield f"{_many(plan.schedules, 'schedule')} {parts} part"
     for fidelity in Fidelity:
@@ -146,7 +147,8 @@ def _tally(plan: Plan) -> Iterator[str]:
         yield f"{len(ends):>5} dated tasks, the last on {max(ends)}"
     if plan.refusals:
         yield f"{len(plan.refusals):>5} refused, see below"
-    idle = plan.schedules - len(plan.fidelities) - len(plan.refusals)
+    told_at_all = sum(told.values())
+    idle = plan.schedules - told_at_all - len(plan.refusals)
     if idle:
         yield f"{idle:>5} with nothing to do: inactive, ended or over"
     if plan.equal:

@@ -12,7 +12,9 @@ import abc
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from types import MappingProxyType, TracebackType
 from typing import Any, Generic, NewType, Self, TypeAlias, TypeVar
@@ -285,6 +287,39 @@ class Scope:
     mark: Mark | None = None
 
 
+class Prints:
+    """Prints of rows, in eight bytes each."""
+
+    def __init__(self, prints: Iterable[int] = ()) -> None:
+        self._sorted = array("q", sorted(set(prints)))
+
+    def __len__(self) -> int:
+        return len(self._sorted)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._sorted)
+
+    def find(self, print_: int) -> int:
+        """Return the place of a print in the order of all, -1 where it is not known."""
+        at = bisect_left(self._sorted, print_)
+        known = at < len(self._sorted) and self._sorted[at] == print_
+        return at if known else -1
+
+
+@attrs.frozen(kw_only=True)
+class Glance(Scope):
+    """
+    A scope of a reader who knows some rows, and wants only the others told.
+
+    Args:
+        under: What the reader concluded from rows and more; part of every print.
+        known: Prints of the rows that are known, from an earlier listing.
+    """
+
+    under: str
+    known: Prints = attrs.field(factory=Prints)
+
+
 @attrs.frozen(kw_only=True)
 class Asked:
     """
@@ -350,11 +385,28 @@ class Broken:
 
 @attrs.frozen(kw_only=True)
 class Listing(Generic[T]):
-    """Records, and how complete they are."""
+    """
+    Records, and how complete they are.
+
+    Args:
+        prints: Of the rows that items were read from, by ``kind:id``; for a
+            :class:`Glance` alone.
+        same: How many rows are known to the reader and not among the items; None
+            where the account does not take prints.
+        lost: Known prints that no row has.
+    """
 
     items: tuple[T, ...]
     certificate: Certificate
     broken: tuple[Broken, ...] = ()
+    prints: Mapping[str, int] = attrs.field(factory=dict)
+    same: int | None = None
+    lost: frozenset[int] = frozenset()
+
+    @property
+    def count(self) -> int:
+        """How many records there are, told or known."""
+        return len(self.items) + (self.same or 0)
 
 
 @attrs.frozen(kw_only=True)

@@ -91,7 +91,7 @@ def _rebaseline(session: Session, pair: str, *, as_json: bool) -> int:
     for side, listing in (("source", seen.source), ("target", seen.target)):
         asked = listing.certificate.asked
         session.ledger.put_identity(state, side, convert.canonical_json(asked))
-        session.ledger.put_records(state, side, len(listing.items))
+        session.ledger.put_records(state, side, listing.count)
         told[listing.certificate.account] = convert.unstructure(asked)
     if as_json:
         tell_json(told)

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import attrs
 
 from rota.errors import BadAnswer, RotaError
-from rota.model import Json
-from rota.vendor import Asked, Broken, Certificate, Completeness, Listing, Scope
+from rota.model import Json, Ref
+from rota.vendor import (
+    Asked,
+    Broken,
+    Certificate,
+    Completeness,
+    Glance,
+    Listing,
+    Prints,
+    Scope,
+)
 
 
 T = TypeVar("T")
@@ -115,6 +126,7 @@ def listing(
     key: Callable[[Json], str],
     read_at: dt.datetime | Callable[[], dt.datetime],
     filters: tuple[str, ...] = (),
+    under: object = None,
 ) -> Listing[T]:
     """
     Read pages to the end and certify what came; the only issuer for HTTP accounts.
@@ -128,34 +140,37 @@ def listing(
         key: From a row to its id; what it raises makes the row a ``Broken`` too.
         read_at: When the reading ended, or what tells it then.
         filters: What the vendor was asked to leave out, for the certificate.
+        under: All that ``parse`` goes by beside the row, as JSON: settings, zones.
+            Without it no prints are taken, and every row is read every time.
 
     Raises:
         VendorError: A page did not come; there is no listing without all of them.
     """
-    reading = _Reading.of(pages, key, rests_on)
+    glance = scope if isinstance(scope, Glance) and under is not None else None
+    take = None if glance is None else _taker(glance, asked, under)
+    read = _Parser(parse=parse, key=key, take=take)
+    known = Prints() if glance is None else glance.known
+    reading = _Reading.of(pages, read, known, rests_on)
     if reading.problems and not isinstance(pages, Iterator):
-        reading = _Reading.of(pages, key, rests_on)
-    items: list[T] = []
-    broken = list(reading.broken)
-    for identifier, row in reading.rows.items():
-        try:
-            items.append(parse(row))
-        except Exception as error:  # a row's trouble, whatever it is, stays its own
-            broken.append(Broken(id=identifier, why=_why(error)))
+        reading = _Reading.of(pages, read, known, rests_on)
+    broken = reading.broken
     errors = list(reading.problems)
     if broken:
         named = ", ".join(one.id for one in broken[:5])
         more = f" and {len(broken) - 5} more" if len(broken) > 5 else ""
         errors.append(f"{len(broken)} rows could not be read: {named}{more}")
     return Listing(
-        items=tuple(items),
-        broken=tuple(broken),
+        items=reading.items,
+        broken=broken,
+        prints=reading.prints,
+        same=None if glance is None else reading.same,
+        lost=reading.lost,
         certificate=Certificate(
             account=account,
-            scope=scope,
+            scope=Scope(window=scope.window, ids=scope.ids, mark=scope.mark),
             filters=filters,
             pages=reading.pages,
-            rows=len(reading.rows),
+            rows=reading.distinct,
             declared=reading.declared,
             rests_on=rests_on,
             read_at=read_at() if callable(read_at) else read_at,
@@ -171,11 +186,42 @@ def _why(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-@attrs.frozen(kw_only=True)
-class _Reading:
-    """One pass over all pages."""
+def _taker(glance: Glance, asked: Asked, under: object) -> Callable[[Json], int]:
+    """Return what takes the print of a row and of all that it is read under."""
+    zone = asked.zone or ""
+    base = hashlib.blake2b(
+        json.dumps([glance.under, zone, under]).encode(), digest_size=8
+    )
 
-    rows: Mapping[str, Json]
+    def take(row: Json) -> int:
+        made = base.copy()
+        made.update(_encode(row).encode())
+        return int.from_bytes(made.digest(), signed=True)
+
+    return take
+
+
+_encode = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
+
+
+@attrs.frozen(kw_only=True)
+class _Parser(Generic[T]):
+    """What is done with a row."""
+
+    parse: Callable[[Json], T]
+    key: Callable[[Json], str]
+    take: Callable[[Json], int] | None
+
+
+@attrs.frozen(kw_only=True)
+class _Reading(Generic[T]):
+    """One pass over all pages; a row is read as it comes, and not kept."""
+
+    items: tuple[T, ...]
+    distinct: int
+    prints: Mapping[str, int]
+    same: int
+    lost: frozenset[int]
     pages: int
     declared: int | None
     broken: tuple[Broken, ...]
@@ -183,24 +229,46 @@ class _Reading:
 
     @classmethod
     def of(
-        cls, pages: Iterable[Page], key: Callable[[Json], str], rests_on: Completeness
-    ) -> _Reading:
-        rows: dict[str, Json] = {}
-        broken: list[Broken] = []
+        cls,
+        pages: Iterable[Page],
+        read: _Parser[T],
+        known: Prints,
+        rests_on: Completeness,
+    ) -> _Reading[T]:
+        items: dict[str, T | Broken] = {}
+        prints: dict[str, int] = {}
+        nameless: list[Broken] = []
         declared: list[int | None] = []
+        met = bytearray(len(known))
         came = turned = 0
+        take, find = read.take, known.find
         for page in pages:
             declared.append(page.declared)
             turned += bool(page.rows)
             for row in page.rows:
                 came += 1
+                if take is not None:
+                    made = take(row)
+                    if (at := find(made)) >= 0:
+                        met[at] = 1
+                        continue
                 try:
-                    rows[key(row)] = row
+                    name = read.key(row)
                 except Exception as error:  # as with parse
                     why = f"it has no id ({_why(error)})"
-                    broken.append(Broken(id=f"row {came}", why=why))
+                    nameless.append(Broken(id=f"row {came}", why=why))
+                    continue
+                try:
+                    items[name] = item = read.parse(row)
+                    ref = getattr(item, "ref", None)
+                    if take is not None and isinstance(ref, Ref):
+                        prints[ref.key] = made
+                except Exception as error:  # a row's trouble stays its own
+                    items[name] = Broken(id=name, why=_why(error))
         first, last = (declared[0], declared[-1]) if declared else (None, None)
-        distinct = len(rows) + len(broken)
+        same = met.count(1)
+        rows = len(items) + same
+        distinct = rows + len(nameless)
         problems = []
         if first != last:
             problems.append(f"the total went from {first} to {last} while reading")
@@ -213,10 +281,17 @@ class _Reading:
             Completeness.COUNTED_TWICE,
         ):
             problems.append("the vendor declared no total")
+        unread = [one for one in items.values() if isinstance(one, Broken)]
         return cls(
-            rows=rows,
+            items=tuple(one for one in items.values() if not isinstance(one, Broken)),
+            distinct=rows,
+            prints=prints,
+            same=same,
+            lost=frozenset(
+                one for one, seen in zip(known, met, strict=True) if not seen
+            ),
             pages=max(turned, 1),
             declared=last,
-            broken=tuple(broken),
+            broken=(*nameless, *unread),
             problems=tuple(problems),
         )

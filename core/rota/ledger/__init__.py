@@ -15,11 +15,13 @@ from .book import Ledger
 from .leases import Lease
 from .values import (
     Acceptance,
+    Agreed,
     Conflict,
     Digest,
     Due,
     Image,
     Intent,
+    Known,
     Link,
     Outcome,
     PairState,
@@ -32,11 +34,13 @@ from .values import (
 
 __all__ = [
     "Acceptance",
+    "Agreed",
     "Conflict",
     "Digest",
     "Due",
     "Image",
     "Intent",
+    "Known",
     "Lease",
     "Ledger",
     "Link",

@@ -12,15 +12,22 @@ from .databases import Database, Row
 from .migrations import TABLES
 from .tables import Part
 from .values import (
+    Agreed,
     Digest,
     Image,
+    Known,
     Link,
     PairState,
     day_or_none,
     digest,
     json_or_none,
+    lengthened,
     ordinal,
+    shortened,
 )
+
+
+_AT_ONCE = 500  # values in one question
 
 
 class Agreements(Part):
@@ -98,21 +105,67 @@ class Agreements(Part):
         """Return a pair's links by source and number; memory does not grow with them."""
         return map(self._link_of, self._rows("link", (pair.id,)))
 
-    def digests(self, pair: PairState) -> Iterator[tuple[str, int, Digest, Digest]]:
-        """
-        Return (source, n, agreed, seen) in the order of Python's ``sorted``.
+    def known(self, pair: PairState) -> Known:
+        """Return the prints of a pair's links: sixteen bytes a link, no text read."""
+        said, shown = self._database.numbers(
+            "SELECT said, shown FROM link WHERE pair = ? AND said IS NOT NULL", pair.id
+        )
+        rows = self._database.query(
+            "SELECT count(*) FROM link WHERE pair = ? AND said IS NULL", (pair.id,)
+        )
+        return Known(said=said, shown=shown, bare=int(rows[0][0]))
 
-        The cheap stream for finding out that nothing changed.
+    def touched(
+        self, pair: PairState, said: Iterable[int], shown: Iterable[int]
+    ) -> Iterator[Link]:
         """
-        return self._rows("link", (pair.id,), ("source", "n", "agreed", "seen"))
+        Return the links of each source that has one without prints, or with these.
+
+        Args:
+            pair: The pair.
+            said: Prints of source rows.
+            shown: Prints of target rows.
+        """
+        select = "SELECT DISTINCT source FROM link WHERE pair = ? AND "
+        found = self._database.query(f"{select} said IS NULL", (pair.id,))
+        for column, prints in (("said", list(said)), ("shown", list(shown))):
+            for start in range(0, len(prints), _AT_ONCE):
+                some = prints[start : start + _AT_ONCE]
+                marks = ", ".join("?" * len(some))
+                found += self._database.query(
+                    f"{select} {column} IN ({marks})", (pair.id, *some)
+                )
+        for source in sorted({str(row[0]) for row in found}):
+            yield from map(self._link_of, self._rows("link", (pair.id, source)))
+
+    def agree(self, pair: PairState, found: Iterable[Agreed]) -> None:
+        """
+        Remember the prints of rows that were found to agree.
+
+        A link that has moved on since it was read keeps what it has.
+        """
+        with self._database.transaction():
+            self._database.execute_each(
+                "UPDATE link SET said = ?, shown = ? WHERE pair = ? AND source = ?"
+                " AND n = ? AND target = ? AND agreed = ? AND seen = ? AND handed = 0",
+                (
+                    (
+                        *(each.said, each.shown, pair.id, shortened(each.source)),
+                        *(each.n, shortened(each.target), each.agreed, each.seen),
+                    )
+                    for each in found
+                ),
+            )
 
     def link(self, pair: PairState, source: str, n: int) -> Link | None:
         """Return the link of a piece, or None."""
-        return self._one_link("pair = ? AND source = ? AND n = ?", (pair.id, source, n))
+        return self._one_link(
+            "pair = ? AND source = ? AND n = ?", (pair.id, shortened(source), n)
+        )
 
     def linked(self, pair: PairState, target: str) -> Link | None:
         """Return the link that holds a target record, or None."""
-        return self._one_link("pair = ? AND target = ?", (pair.id, target))
+        return self._one_link("pair = ? AND target = ?", (pair.id, shortened(target)))
 
     def _one_link(self, where: str, parameters: Sequence[object]) -> Link | None:
         columns = ", ".join(TABLES["link"].columns)
@@ -123,9 +176,9 @@ class Agreements(Part):
 
     def _link_of(self, row: Row) -> Link:
         return Link(
-            source=row[1],
+            source=lengthened(row[1]),
             n=row[2],
-            target=row[3],
+            target=lengthened(row[3]),
             agreed=Digest(row[4]),
             seen=Digest(row[5]),
             generation=row[6],
@@ -134,6 +187,8 @@ class Agreements(Part):
             first=day_or_none(row[9]),
             last=day_or_none(row[10]),
             handed_over=bool(row[11]),
+            said=row[12],
+            shown=row[13],
         )
 
     def images(self, pair: PairState, target: str | None = None) -> tuple[Image, ...]:
@@ -144,7 +199,9 @@ class Agreements(Part):
             pair: The pair that wrote them.
             target: One record as ``kind:id``, or all that the pair ever linked.
         """
-        only, extra = ("", ()) if target is None else (" AND target = ?", (target,))
+        only, extra = (
+            ("", ()) if target is None else (" AND target = ?", (shortened(target),))
+        )
         rows = self._database.query(
             "SELECT source, n, target, seen, since, until FROM image"
             f" WHERE pair = ?{only} UNION ALL"
@@ -154,9 +211,9 @@ class Agreements(Part):
         )
         return tuple(
             Image(
-                source=row[0],
+                source=lengthened(row[0]),
                 n=row[1],
-                target=row[2],
+                target=lengthened(row[2]),
                 seen=Digest(row[3]),
                 since=dt.date.fromordinal(row[4]),
                 until=day_or_none(row[5]),
@@ -184,23 +241,24 @@ class Agreements(Part):
 
     def _put_link(self, pair: int, link: Link, day: dt.date) -> None:
         database = self._database
+        source, target = shortened(link.source), shortened(link.target)
         taken = database.query(
             "SELECT source, n FROM link WHERE pair = ? AND target = ?"
             " AND (source <> ? OR n <> ?)",
-            (pair, link.target, link.source, link.n),
+            (pair, target, source, link.n),
         )
         if taken:
             raise LedgerError(
                 f"{link.target} can't be linked to {link.source}, piece {link.n}:"
-                f" it is linked to {taken[0][0]}, piece {taken[0][1]}",
+                f" it is linked to {lengthened(taken[0][0])}, piece {taken[0][1]}",
                 hint="rota ledger check looks for the cause",
             )
-        old = self._image(pair, link.source, link.n)
+        old = self._image(pair, source, link.n)
         begins = day.toordinal()
-        if old is not None and old[:2] == (link.target, link.seen):
+        if old is not None and old[:2] == (target, link.seen):
             begins = old[2]
         elif old is not None:
-            self._archive(pair, link.source, link.n, old, begins)
+            self._archive(pair, source, link.n, old, begins)
         database.execute(
             "INSERT INTO link (pair, source, n, target, agreed, seen, generation, form,"
             " since, first, last, handed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -208,12 +266,12 @@ class Agreements(Part):
             " agreed = excluded.agreed, seen = excluded.seen,"
             " generation = excluded.generation, form = excluded.form,"
             " since = excluded.since, first = excluded.first, last = excluded.last,"
-            " handed = excluded.handed",
+            " handed = excluded.handed, said = NULL, shown = NULL",
             (
                 pair,
-                link.source,
+                source,
                 link.n,
-                link.target,
+                target,
                 link.agreed,
                 link.seen,
                 link.generation,
@@ -226,6 +284,7 @@ class Agreements(Part):
         )
 
     def _unlink(self, pair: int, source: str, n: int, day: dt.date) -> None:
+        source = shortened(source)
         old = self._image(pair, source, n)
         if old is not None:
             self._archive(pair, source, n, old, day.toordinal())

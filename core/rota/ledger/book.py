@@ -16,7 +16,7 @@ from rota.errors import LedgerError
 from .databases import Database, Postgres, SQLite
 from .journal import Journal
 from .migrations import MIGRATIONS, TABLES, migrate
-from .values import digest
+from .values import digest, lengthened
 from .waiting import Waiting
 
 
@@ -116,7 +116,7 @@ class Ledger(Journal, Waiting):
             )
         ]
         found += [
-            f"{target}: two images are in force on one day"
+            f"{lengthened(target)}: two images are in force on one day"
             for (target,) in query(
                 "SELECT DISTINCT a.target FROM image AS a JOIN image AS b"
                 " ON a.pair = b.pair AND a.target = b.target"
@@ -176,7 +176,7 @@ class Ledger(Journal, Waiting):
         Return the whole ledger as lines of JSON: the table, then its columns.
 
         Digests are hexadecimal, days proleptic ordinals, moments microseconds since
-        1970 in UTC. It is no snapshot of a ledger in use: export a backup for that.
+        1970 in UTC; links and images leave ``schedule:`` out. It is no snapshot of a ledger in use: export a backup for that.
         """
         yield json.dumps({"ledger": len(MIGRATIONS)})
         for name, table in TABLES.items():

@@ -16,6 +16,7 @@ import os
 import sqlite3
 import sys
 import threading
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,8 +100,12 @@ class Database(abc.ABC):
     def execute_each(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Run one statement for each row of parameters."""
         with self._lock, self._mapped():
-            for row in rows:
-                self._run(sql, row)
+            self._run_each(sql, rows)
+
+    def numbers(self, sql: str, pair: int) -> tuple[array[int], array[int]]:
+        """Return two columns of whole numbers, packed: no row of them is an object."""
+        with self._lock, self._mapped():
+            return self._numbers(sql, pair)
 
     @abc.abstractmethod
     def tables(self) -> tuple[str, ...]:
@@ -135,6 +140,12 @@ class Database(abc.ABC):
 
     @abc.abstractmethod
     def _run(self, sql: str, parameters: Sequence[object]) -> list[Row]: ...
+
+    @abc.abstractmethod
+    def _run_each(self, sql: str, rows: Iterable[Sequence[object]]) -> None: ...
+
+    @abc.abstractmethod
+    def _numbers(self, sql: str, pair: int) -> tuple[array[int], array[int]]: ...
 
     @abc.abstractmethod
     def _begin(self) -> None: ...
@@ -292,6 +303,16 @@ class SQLite(Database):
 
     def _run(self, sql: str, parameters: Sequence[object]) -> list[Row]:
         return self._connection.execute(sql, parameters).fetchall()
+
+    def _run_each(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        self._connection.executemany(sql, rows)
+
+    def _numbers(self, sql: str, pair: int) -> tuple[array[int], array[int]]:
+        one, two = array("q"), array("q")
+        for first, second in self._connection.execute(sql, (pair,)):
+            one.append(first)
+            two.append(second)
+        return one, two
 
     def _begin(self) -> None:
         self._run("BEGIN IMMEDIATE", ())
@@ -497,6 +518,22 @@ class Postgres(Database):
         text = sql.replace("?", "%s").encode() if parameters else sql.encode()
         cursor = connection.execute(text, parameters or None, binary=True)
         return cursor.fetchall() if cursor.description else []
+
+    def _run_each(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        if self._connection is None or self._connection.closed:
+            self._run("SELECT 1", ())
+        assert self._connection is not None
+        with self._connection.cursor() as cursor:
+            cursor.executemany(sql.replace("?", "%s").encode(), rows)
+
+    def _numbers(self, sql: str, pair: int) -> tuple[array[int], array[int]]:
+        packed = ", ".join(f"string_agg(int8send({name}), ''::bytea)" for name in "ab")
+        rows = self._run(f"SELECT {packed} FROM ({sql}) AS t (a, b)", (pair,))
+        one, two = array("q", rows[0][0] or b""), array("q", rows[0][1] or b"")
+        if sys.byteorder == "little":
+            one.byteswap()
+            two.byteswap()
+        return one, two
 
     def _begin(self) -> None:
         self._run("BEGIN", ())

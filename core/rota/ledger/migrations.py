@@ -43,7 +43,8 @@ TABLES: Mapping[str, Table] = MappingProxyType(
         "value": _table(1, "digest body"),
         "link": _table(
             3,
-            "pair source n target agreed seen generation form since first last handed",
+            "pair source n target agreed seen generation form since first last handed"
+            " said shown",
         ),
         "image": _table(3, "pair target since until seen source n"),
         "lease": _table(1, "name holder fence until ttl"),
@@ -81,6 +82,7 @@ def m001_first(d: Dialect) -> tuple[str, ...]:
             source {d.text} NOT NULL, target {d.text} NOT NULL,
             agreed {d.blob} NOT NULL REFERENCES value,
             seen {d.blob} NOT NULL REFERENCES value,
+            said {d.integer}, shown {d.integer},
             PRIMARY KEY (pair, source, n)){keyed}""",
         "CREATE UNIQUE INDEX link_target ON link (pair, target)",
         f"""CREATE TABLE image (

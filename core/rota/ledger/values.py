@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from array import array
 from enum import StrEnum
 from typing import NewType
 
@@ -19,6 +20,20 @@ Digest = NewType("Digest", bytes)
 def digest(body: bytes) -> Digest:
     """Return the name of a value: BLAKE2b of its bytes, 16 bytes long."""
     return Digest(hashlib.blake2b(body, digest_size=16).digest())
+
+
+_PREFIX = "schedule:"
+
+
+def shortened(key: str) -> str:
+    """Return a ``kind:id`` as links hold it: most are schedules, and say only the id."""
+    rest = key.removeprefix(_PREFIX)
+    return key if ":" in rest else rest
+
+
+def lengthened(text: str) -> str:
+    """Return the ``kind:id`` that :func:`shortened` made shorter."""
+    return text if ":" in text else _PREFIX + text
 
 
 class State(StrEnum):
@@ -64,6 +79,8 @@ class Link:
         handed_over: A person was asked to change the record by hand.
         since: The first day on which ``seen`` is in force. Told by the ledger when
             it is read; when it is written, ``Ledger.outcome(since=...)`` decides.
+        said: Print of the source row that was last found to agree, None for none.
+        shown: Likewise of the target row. Told by the ledger, as ``since`` is.
     """
 
     source: str
@@ -77,6 +94,37 @@ class Link:
     last: dt.date | None = None
     handed_over: bool = False
     since: dt.date | None = None
+    said: int | None = None
+    shown: int | None = None
+
+
+@frozen(kw_only=True)
+class Known:
+    """
+    The prints of all rows that a pair's links were last found to agree on.
+
+    Args:
+        said: Of the source's rows; those of one record with several links repeat.
+        shown: Of the target's rows, in the same order.
+        bare: How many links have no prints.
+    """
+
+    said: array[int]
+    shown: array[int]
+    bare: int
+
+
+@frozen(kw_only=True)
+class Agreed:
+    """What a link said when two rows were found to agree on it, and their prints."""
+
+    source: str
+    n: int
+    target: str
+    agreed: Digest
+    seen: Digest
+    said: int
+    shown: int
 
 
 @frozen(kw_only=True)

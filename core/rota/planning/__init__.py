@@ -8,7 +8,7 @@ back; and it refuses by itself what would be unsafe.
 
 from __future__ import annotations
 
-from .deciding import plan
+from .deciding import decide, plan
 from .hours import Hours, local_day, next_hours
 from .plans import (
     Absent,
@@ -32,7 +32,15 @@ from .plans import (
     Undo,
 )
 from .settling import Take, settle
-from .snapshots import Agreement, Before, LinkState, Snapshot, Witness
+from .snapshots import (
+    Agreement,
+    Before,
+    LinkState,
+    Settled,
+    Snapshot,
+    Unread,
+    Witness,
+)
 from .telling import selected
 from .terms import Cap, Caps, Marking, Native, OpenEnded, Terms, Texts, Unmapped
 from .undoing import Written, undo
@@ -64,6 +72,7 @@ __all__ = [
     "OpenEnded",
     "Plan",
     "Refusal",
+    "Settled",
     "Side",
     "Snapshot",
     "Take",
@@ -72,8 +81,10 @@ __all__ = [
     "Texts",
     "Undo",
     "Unmapped",
+    "Unread",
     "Witness",
     "Written",
+    "decide",
     "local_day",
     "next_hours",
     "plan",

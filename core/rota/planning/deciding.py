@@ -33,7 +33,7 @@ from rota.vendor import (
 )
 
 from .hours import local_day, next_hours
-from .matching import match
+from .matching import lasting, match, stays
 from .plans import (
     Absent,
     Act,
@@ -52,7 +52,7 @@ from .plans import (
 )
 from .remarks import remarks
 from .safety import halts
-from .snapshots import Agreement, LinkState, Snapshot
+from .snapshots import Agreement, LinkState, Settled, Snapshot
 from .telling import Telling, Told, Wanted, selected
 from .terms import Marking
 
@@ -60,6 +60,17 @@ from .terms import Marking
 def plan(seen: Snapshot) -> Plan:
     """Decide what to do at the target so that it says what the source says."""
     return _Planning(seen).done()
+
+
+def decide(seen: Snapshot) -> tuple[Plan, tuple[Settled, ...]]:
+    """
+    Return the plan, and the links that need nothing while their rows stay the same.
+
+    Only what no coming day can change is settled: rules that have begun and never end,
+    told as they are in their own zone. It takes prints of rows, see ``Glance``.
+    """
+    planning = _Planning(seen)
+    return planning.done(), tuple(planning.settled)
 
 
 class _Planning:
@@ -79,7 +90,8 @@ class _Planning:
         self.early: list[tuple[Ref, dt.datetime]] = []
         self.notes: list[Note] = []
         self.fidelities: dict[str, Fidelity] = {}
-        self.equal = 0
+        self.equal = seen.unread.links
+        self.settled: list[Settled] = []
         self.target = {item.ref.key: item for item in seen.target.items if item.ref}
         self.bearers: dict[str, list[Schedule]] = defaultdict(list)
         for item in seen.target.items:
@@ -96,7 +108,7 @@ class _Planning:
 
     def done(self) -> Plan:
         seen = self.seen
-        schedules = 0
+        schedules = seen.unread.schedules
         for schedule in sorted(seen.source.items, key=_by_id):
             if schedule.ref is None or not selected(schedule, self.terms):
                 continue
@@ -129,6 +141,7 @@ class _Planning:
             waiting=tuple(self.waiting),
             equal=self.equal,
             schedules=schedules,
+            unread=seen.unread.schedules,
             fidelities=self.fidelities,
         )
 
@@ -196,8 +209,11 @@ class _Planning:
         later = [each for each in told.wanted if self._is_later(each[0])]
         now = [each for each in told.wanted if not self._is_later(each[0])]
         pairs, fresh, idle = match(now, links, self.hours.first_day)
+        found = self._found()
         for link, wanted in pairs:
             self._linked(told, link, wanted)
+        if not (fresh or later or idle) and self._found() == found:
+            self._settle(told, pairs)
         used = {link.n for link in links}
         numbers = (n for n in count() if n not in used)
         if fresh and not links:
@@ -206,6 +222,31 @@ class _Planning:
             self._create(told, n, wanted)
         for link in idle:
             self._idle(schedule, link)
+
+    def _found(self) -> tuple[int, ...]:
+        """Count all that a plan says beside what is equal."""
+        return len(self.changes), len(self.conflicts), len(self.notes)
+
+    def _settle(self, told: Told, pairs: list[tuple[LinkState, Wanted]]) -> None:
+        """Note links that need nothing until somebody touches a record."""
+        schedule = told.schedule
+        assert schedule.ref is not None
+        said = self.seen.source.prints.get(schedule.ref.key)
+        if said is None or not lasting(schedule, self.hours.first_day):
+            return
+        found = []
+        for link, (piece, record) in pairs:
+            shown = self.seen.target.prints.get(link.target)
+            own = make_mark(schedule.ref, self.target_name, link.n, link.generation)
+            if (
+                shown is None
+                or link.handed_over
+                or not stays(piece, record, schedule)
+                or self.target[link.target].mark not in (None, own)
+            ):
+                return
+            found.append(Settled(link=link, said=said, shown=shown))
+        self.settled += found
 
     def _is_later(self, piece: Piece) -> bool:
         return piece.make_on and piece.first > self.hours.first_day

@@ -11,6 +11,7 @@ from rota.model import (
     Recurring,
     Schedule,
 )
+from rota.translation import Fidelity, Piece
 
 from .snapshots import LinkState
 from .telling import Wanted
@@ -60,3 +61,29 @@ def match(
         )
     )
     return pairs, left, free
+
+
+def lasting(schedule: Schedule, first: dt.date) -> bool:
+    """Tell whether the days ahead of a schedule are the same seen from any later day."""
+    return isinstance(schedule.timing, Recurring) and all(
+        not line.days.rdates
+        and not line.days.exdates
+        and all(
+            rule.until is None
+            and rule.count is None
+            and (rule.start is None or rule.start <= first)
+            for rule in line.days.rules
+        )
+        for line in schedule.timing.lines
+    )
+
+
+def stays(piece: Piece, record: Schedule, schedule: Schedule) -> bool:
+    """Tell whether a piece of a lasting schedule is never due, and never goes."""
+    return (
+        isinstance(piece.timing, Recurring)
+        and piece.fidelity is Fidelity.EXACT
+        and piece.last is None
+        and not piece.make_on
+        and record.zone_name == schedule.zone_name
+    )

@@ -247,7 +247,7 @@ def side_of(listing: Listing[Schedule]) -> Side:
     certificate = listing.certificate
     return Side(
         account=certificate.account,
-        rows=len(listing.items),
+        rows=listing.count,
         asked=certificate.asked,
         complete=certificate.complete,
     )
@@ -262,6 +262,8 @@ class Plan:
         day: The day at the target when it was made.
         waiting: Pieces that wait in the ledger for their day and are still wanted.
         equal: How many linked records need nothing.
+        unread: How many schedules are told exactly and were as they were, so that
+            they were not read again; the rest of them all is in ``fidelities``.
         proofs: One for each source schedule that is or will be at the target.
     """
 
@@ -279,6 +281,7 @@ class Plan:
     waiting: tuple[Change, ...] = ()
     equal: int = 0
     schedules: int = 0
+    unread: int = 0
     fidelities: Mapping[str, Fidelity] = attrs.field(factory=dict)
     format: int = FORMAT
 

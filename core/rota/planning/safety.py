@@ -64,7 +64,7 @@ def _emptied(seen: Snapshot) -> tuple[Halt, ...]:
         (seen.before.source_rows, seen.source),
         (seen.before.target_rows, seen.target),
     ):
-        now = len(listing.items)
+        now = listing.count
         if (was and now == 0) or ((was or 0) >= 10 and now * 2 < (was or 0)):
             name = listing.certificate.account
             found.append(
@@ -79,7 +79,7 @@ def _emptied(seen: Snapshot) -> tuple[Halt, ...]:
 
 def _over_caps(seen: Snapshot, changes: Iterable[Change]) -> tuple[Halt, ...]:
     caps = seen.terms.caps
-    linked = len(seen.links)
+    linked = len(seen.links) + seen.unread.links
     counted = {
         "create": [c for c in changes if c.act is Act.CREATE],
         "update": [c for c in changes if c.act is Act.UPDATE],

@@ -45,6 +45,7 @@ class LinkState:
         seen: What the target read back after our write.
         handed_over: A person was asked to change the record by hand.
         last: The last day on which the record may act; None for no end.
+        images: The names of ``agreed`` and ``seen`` in the ledger, None without one.
     """
 
     source: str
@@ -55,6 +56,30 @@ class LinkState:
     generation: int = 0
     handed_over: bool = False
     last: dt.date | None = None
+    images: tuple[bytes, bytes] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Unread:
+    """
+    What was found as it was when both sides agreed, and not read any further.
+
+    Args:
+        schedules: Of the source.
+        links: Of these schedules.
+    """
+
+    schedules: int = 0
+    links: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class Settled:
+    """A link that needs nothing as long as the two rows stay what they are."""
+
+    link: LinkState
+    said: int
+    shown: int
 
 
 @attrs.frozen(kw_only=True)
@@ -94,6 +119,7 @@ class Snapshot:
         reread_target: Likewise of the target.
         waiting: Pieces that an applied plan put down to be made on a later day, as
             ``(source, day, digest of the record)``.
+        unread: What is not among the items and links, since it is as it was.
         unsettled: ``(source, n)`` whose last write has no known outcome.
         entries: The target's directory, by ``kind:id``.
         baseline: Digest of config, filters, adapters and zone data.
@@ -111,6 +137,7 @@ class Snapshot:
     crosswalk: Crosswalk
     entries: Mapping[str, Entry] = attrs.field(factory=dict)
     links: tuple[LinkState, ...] = ()
+    unread: Unread = Unread()
     reread_source: Mapping[str, Schedule | None] = attrs.field(factory=dict)
     reread_target: Mapping[str, Schedule | None] = attrs.field(factory=dict)
     waiting: frozenset[tuple[str, dt.date, str]] = frozenset()

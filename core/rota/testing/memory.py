@@ -9,13 +9,14 @@ fail. The planner's own tests run against it, and anybody's may.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 import attrs
 
-from rota import translation
+from rota import convert, translation
 from rota.clock import Clock, StillClock
 from rota.errors import (
     NotFound,
@@ -47,6 +48,7 @@ from rota.vendor import (
     Completeness,
     Entry,
     Field,
+    Glance,
     Holds,
     Listing,
     Mark,
@@ -170,11 +172,34 @@ class MemoryAccount(Faults, Account):
             items = tuple(
                 s for s in found if s.ref is None or s.ref.id not in self.broken
             )
-            return Listing(
-                items=items,
-                broken=broken,
-                certificate=self._certify(scope, len(found), broken),
+            certificate = self._certify(scope, len(found), broken)
+            listing = Listing(items=items, broken=broken, certificate=certificate)
+            return (
+                self._glanced(listing, scope) if isinstance(scope, Glance) else listing
             )
+
+    def _glanced(self, listing: Listing[Schedule], glance: Glance) -> Listing[Schedule]:
+        """Leave out what the reader knows, by prints of what is held."""
+        prints, kept, met = {}, [], set()
+        for item in listing.items:
+            told = convert.canonical_json([glance.under, self.zone, item])
+            print_ = int.from_bytes(
+                hashlib.blake2b(told, digest_size=8).digest(), signed=True
+            )
+            if glance.known.find(print_) >= 0:
+                met.add(print_)
+            elif item.ref:
+                prints[item.ref.key] = print_
+                kept.append(item)
+        scope = Scope(window=glance.window, ids=glance.ids, mark=glance.mark)
+        return attrs.evolve(
+            listing,
+            items=tuple(kept),
+            prints=prints,
+            same=len(met),
+            lost=frozenset(glance.known) - met,
+            certificate=attrs.evolve(listing.certificate, scope=scope),
+        )
 
     def occurrences(self, first: dt.date, last: dt.date) -> Listing[Occurrence]:
         """List what was performed and what the schedules make, a preview ahead."""
