@@ -21,15 +21,15 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from pairs import CROSSWALK, fleet, guards, patrol
+from pairs import CROSSWALK, fleet, guards, patrol, planned
 
 from rota.applying import apply, recover
 from rota.clock import StillClock
 from rota.errors import RotaError
-from rota.gathering import Pair, gather
+from rota.gathering import Pair
 from rota.ledger import Ledger
 from rota.model import Once, Recurring, Ref, Schedule, ScheduleStatus, Window
-from rota.planning import Plan, plan
+from rota.planning import Plan
 from rota.recurrence import Rule, weekly
 from rota.translation import expand
 
@@ -292,7 +292,7 @@ class PairMachine(RuleBasedStateMachine):
     def _cycle(self) -> Plan | None:
         try:
             recover(self.pair, self.ledger, clock=self.clock)
-            made = plan(gather(self.pair, self.ledger, clock=self.clock))
+            made = planned(self.pair, self.ledger, self.clock)
             accept = [f"{halt.accept}@{made.id}" for halt in made.halts]
             apply(
                 made, self.pair, self.ledger, accept=accept, clock=self.clock, workers=1

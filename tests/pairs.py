@@ -10,7 +10,7 @@ import attrs
 from rota.clock import StillClock
 from rota.crosswalk import Crosswalk, Row
 from rota.forms import Dates, MonthDays, Weekdays
-from rota.gathering import Pair
+from rota.gathering import Pair, gather, remember
 from rota.ledger import Ledger
 from rota.model import (
     Kind,
@@ -26,8 +26,10 @@ from rota.model import (
     Zone,
     ZoneOrigin,
 )
+from rota.planning import Plan, decide, plan
 from rota.recurrence import Recurrence, Rule, weekly
 from rota.testing.memory import MONDAY, MemoryAccount
+from rota.translation import Fidelity
 from rota.vendor import (
     Capabilities,
     Completeness,
@@ -164,3 +166,16 @@ def patrol(
         ),
         zone=Zone(name=zone, origin=ZoneOrigin.SITE),
     )
+
+
+def planned(pair: Pair, ledger: Ledger, clock: StillClock) -> Plan:
+    """Return the plan of a full reading, and hold that of a quick one against it."""
+    made = plan(gather(pair, ledger, clock=clock))
+    quick, settled = decide(gather(pair, ledger, clock=clock, quick=True))
+    told = dict(quick.fidelities)
+    left = {key: each for key, each in made.fidelities.items() if key not in told}
+    assert list(left.values()) == [Fidelity.EXACT] * quick.unread
+    assert attrs.evolve(quick, fidelities=told | left, unread=0) == made
+    assert quick.digest == made.digest
+    remember(pair, ledger, settled)
+    return made

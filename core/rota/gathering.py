@@ -277,7 +277,8 @@ def _partly(
         return None
     if 2 * (len(source.lost) + len(target.lost)) > len(known.said):
         return None
-    touched = list(ledger.touched(state, source.lost, target.lost))
+    open_ = [source for source, _ in _unsettled(ledger, state)]
+    touched = list(ledger.touched(state, source.lost, target.lost, open_))
     said = {
         link.source: link.said
         for link in touched

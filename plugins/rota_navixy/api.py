@@ -547,15 +547,16 @@ class Navixy(Account):
     ) -> Listing[T]:
         found = {f"{one.kind}-{one.row.get('id')}": one for one in records}
         read = listing(
-            [Page(rows=tuple(found))],
+            [Page(rows=tuple(map(_told, found.values())))],
             account=self.name,
             scope=scope,
             asked=self._who(),
             rests_on=Completeness.REREAD_BY_ID,
-            parse=lambda key: parse(found[str(key)]),
-            key=str,
+            parse=lambda row: parse(found[_key_of(row)]),
+            key=_key_of,
             read_at=self._clock.now,
             filters=filters,
+            under=[repr(self.settings)],
         )
         worse = (*read.certificate.errors, *errors)
         return attrs.evolve(
@@ -617,6 +618,16 @@ def _zone_of(asked: Asked) -> ZoneInfo:
 
 
 # -------------------------------------------------------------------- what goes with it
+
+
+def _told(record: Record) -> Json:
+    """Return a record as one row, for a listing."""
+    return [record.kind, record.row.get("id"), record.row, [*record.checkpoints]]
+
+
+def _key_of(row: Json) -> str:
+    assert isinstance(row, list)
+    return f"{row[0]}-{row[1]}"
 
 
 def _batches(numbers: list[int]) -> Iterator[list[Json]]:

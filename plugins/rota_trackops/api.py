@@ -303,6 +303,7 @@ class Trackops(Account):
             key=mapping.key_of,
             read_at=self._clock.now,
             filters=tuple(f"{name}={value}" for name, value in (filters or {}).items()),
+            under=[repr(self.settings)],
         )
 
 

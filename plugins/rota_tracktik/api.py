@@ -223,7 +223,8 @@ class TrackTik(Account):
                 settings=self._settings,
             )
 
-        return self._listing(pages, parse, scope, rests_on, sites.asked, filters)
+        under = [repr(self._settings), sorted(sites.zones.items())]
+        return self._listing(pages, parse, scope, rests_on, sites.asked, filters, under)
 
     def occurrences(self, first: dt.date, last: dt.date) -> Listing[Occurrence]:
         sites = self._known_sites()
@@ -390,6 +391,7 @@ class TrackTik(Account):
         rests_on: Completeness,
         asked: Asked,
         filters: tuple[str, ...] = (),
+        under: object = None,
     ) -> Listing[T]:
         return listing(
             pages,
@@ -401,6 +403,7 @@ class TrackTik(Account):
             key=lambda row: str(_object(row)["id"]),
             read_at=self._clock.now,
             filters=filters,
+            under=under,
         )
 
     # ------------------------------------------------------------------------ writes

@@ -116,7 +116,11 @@ class Agreements(Part):
         return Known(said=said, shown=shown, bare=int(rows[0][0]))
 
     def touched(
-        self, pair: PairState, said: Iterable[int], shown: Iterable[int]
+        self,
+        pair: PairState,
+        said: Iterable[int],
+        shown: Iterable[int],
+        sources: Iterable[str] = (),
     ) -> Iterator[Link]:
         """
         Return the links of each source that has one without prints, or with these.
@@ -125,6 +129,7 @@ class Agreements(Part):
             pair: The pair.
             said: Prints of source rows.
             shown: Prints of target rows.
+            sources: Sources that are wanted anyway, as ``kind:id``.
         """
         select = "SELECT DISTINCT source FROM link WHERE pair = ? AND "
         found = self._database.query(f"{select} said IS NULL", (pair.id,))
@@ -135,7 +140,8 @@ class Agreements(Part):
                 found += self._database.query(
                     f"{select} {column} IN ({marks})", (pair.id, *some)
                 )
-        for source in sorted({str(row[0]) for row in found}):
+        wanted = {str(row[0]) for row in found} | {shortened(key) for key in sources}
+        for source in sorted(wanted):
             yield from map(self._link_of, self._rows("link", (pair.id, source)))
 
     def agree(self, pair: PairState, found: Iterable[Agreed]) -> None:
