@@ -255,6 +255,9 @@ def test_a_wall_clock_has_no_zone_and_the_edges_are_refused() -> None:
         lambda: instant(CHICAGO, dt.date.max, dt.time(23)),
         lambda: expand(CHICAGO, DaySet.all(), dt.date.max, dt.date.max, dt.time(23)),
         lambda: expand(CHICAGO, DaySet.all(), dt.date.max, dt.date.max, aware),
+        lambda: expand(
+            PHOENIX, DaySet.all(), dt.date.max, dt.date.max, dt.time(1), later=1
+        ),
     ):
         with pytest.raises(ValueRefused):
             make()

@@ -21,6 +21,7 @@ from .masks import (
     dates_of,
     fold,
     has_period,
+    lowest,
     month_day_cycle,
     phased,
     repeat,
@@ -37,6 +38,7 @@ LONGEST = 2**28
 LISTED = 3_652
 """Days, about ten years, over which differences that go on are listed."""
 
+_WORD = (1 << 60) - 1
 _FIRST = dt.date.min.toordinal()
 _LAST = dt.date.max.toordinal()
 _Op = Literal["|", "&", "-", "^"]
@@ -52,7 +54,7 @@ class DaySet:
     first member as start. ``==`` is equality for all time.
     """
 
-    __slots__ = ("_cycle", "_head", "_normal", "_period", "_start", "_turn")
+    __slots__ = ("_cycle", "_head", "_normal", "_period", "_short", "_start", "_turn")
 
     def __init__(
         self, *, start: int, turn: int, head: int = 0, period: int = 1, cycle: int = 0
@@ -67,9 +69,10 @@ class DaySet:
             _too_wide(max(turn - start, period))
         self._start = start
         self._turn = turn
-        self._head = head & ((1 << (turn - start)) - 1)
+        self._head = _cut(head, turn - start)
         self._period = period
-        self._cycle = cycle & ((1 << period) - 1)
+        self._cycle = _cut(cycle, period)
+        self._short = period == 1  # whether the period is known to be the shortest
         self._normal = False
 
     # -- making
@@ -136,7 +139,10 @@ class DaySet:
     def _settle(self) -> None:
         if self._normal:
             return
-        cycle, period = shortest(self._cycle, self._period)
+        if not self._short:
+            self._cycle, self._period = shortest(self._cycle, self._period)
+            self._short = True
+        cycle, period = self._cycle, self._period
         start, turn, head = self._start, self._turn, self._head
         turn = start + (head ^ phased(cycle, period, start, turn - start)).bit_length()
         head &= (1 << (turn - start)) - 1
@@ -148,7 +154,6 @@ class DaySet:
             start = turn = turn + (ahead & -ahead).bit_length() - 1
         else:
             start = turn = _FIRST
-        self._cycle, self._period = cycle, period
         self._start, self._turn, self._head = start, turn, head
         self._normal = True
 
@@ -199,7 +204,8 @@ class DaySet:
 
     def __hash__(self) -> int:
         self._settle()
-        return hash((self._start, self._turn, self._head, self._period, self._cycle))
+        some = self._cycle & _WORD  # the whole of 400 years takes long to hash
+        return hash((self._start, self._turn, self._head, self._period, some))
 
     def __repr__(self) -> str:
         self._settle()
@@ -225,10 +231,12 @@ class DaySet:
             _too_wide(size)
         head = _apply(op, self._bits(start, size), other._bits(start, size))
         mine, theirs = self._cycle, other._cycle
+        short = False
         if not theirs:
-            period, cycle = self._period, 0 if op == "&" else mine
+            period, cycle, short = self._period, 0 if op == "&" else mine, self._short
         elif not mine:
             period, cycle = other._period, 0 if op in "&-" else theirs
+            short = other._short
         else:
             period = lcm(self._period, other._period)
             if period > WIDEST:
@@ -245,7 +253,9 @@ class DaySet:
             )
         if not cycle:
             period = 1
-        return DaySet(start=start, turn=turn, head=head, period=period, cycle=cycle)
+        made = DaySet(start=start, turn=turn, head=head, period=period, cycle=cycle)
+        made._short |= short
+        return made
 
     def __or__(self, other: DaySet) -> DaySet:
         if not other._cycle and not other._head:
@@ -273,15 +283,11 @@ class DaySet:
         if start < _FIRST:
             head >>= _FIRST - start
             start, turn = _FIRST, max(turn, _FIRST)
-        size, period = turn - start, self._period
-        moved = phased(self._cycle, period, -days, period)
-        return DaySet(
-            start=start,
-            turn=turn,
-            head=head & ((1 << size) - 1),
-            period=period,
-            cycle=moved,
-        )
+        period = self._period
+        cycle = phased(self._cycle, period, -days, period)
+        moved = DaySet(start=start, turn=turn, head=head, period=period, cycle=cycle)
+        moved._short = self._short
+        return moved
 
     # -- asking
 
@@ -321,7 +327,7 @@ class DaySet:
 
     def first(self) -> dt.date | None:
         """Return the first day; None when there is none up to the year 9999."""
-        return _date(self.start) if self else None
+        return self._seek(self._start)
 
     def last(self) -> dt.date | None:
         """Return the last day; None when the set is empty or has no end."""
@@ -338,20 +344,21 @@ class DaySet:
 
     def next(self, after: dt.date) -> dt.date | None:
         """Return the first day later than ``after``; None when there is none."""
-        begin = max(after.toordinal() + 1, self._start)
+        return self._seek(max(after.toordinal() + 1, self._start))
+
+    def _seek(self, begin: int) -> dt.date | None:
         if begin < self._turn:
             left = self._head >> begin - self._start
             if left:
-                return _date(begin + (left & -left).bit_length() - 1)
+                return _date(begin + lowest(left))
             begin = self._turn
         if not self._cycle:
             return None
         turned = begin % self._period
         left = self._cycle >> turned
         if left:
-            return _date(begin + (left & -left).bit_length() - 1)
-        wrapped = (self._cycle & -self._cycle).bit_length() - 1
-        return _date(begin + self._period - turned + wrapped)
+            return _date(begin + lowest(left))
+        return _date(begin + self._period - turned + lowest(self._cycle))
 
     def count(self, first: dt.date, last: dt.date) -> int:
         """Return how many days of the span belong."""
@@ -391,6 +398,10 @@ class DaySet:
         lacking = ~other._cycle & ((1 << other._period) - 1)
         mine = fold(self._cycle, self._period, short)
         return not mine & fold(lacking, other._period, short)
+
+
+def _cut(mask: int, size: int) -> int:
+    return mask & ((1 << size) - 1) if mask < 0 or mask.bit_length() > size else mask
 
 
 def _apply(op: _Op, mine: int, theirs: int) -> int:

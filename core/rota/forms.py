@@ -13,20 +13,24 @@ import abc
 import datetime as dt
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, reduce
 from math import gcd
+from operator import and_
 
 import attrs
 
 from .days import DaySet
-from .masks import fold, repeat
+from .masks import fold, lowest, repeat
 from .recurrence import ByDay, Freq, Recurrence, Rule, Weekday, monthly, weekly
 
 
 COUNTED = 1_461
 """Days, four years, over which differences are counted to find the nearest sentence."""
 
-_AHEAD = 800  # days looked at one by one before all time is asked about
+AHEAD = 800
+"""Days that are looked at before all time is asked about."""
+
+_NEVER = dt.date.min
 
 
 @attrs.frozen(kw_only=True)
@@ -80,6 +84,10 @@ class Form(abc.ABC):
         """
         return (goal.last,)
 
+    def reach(self, goal: Goal) -> Reach | None:
+        """Return what tells how long a sentence can hold, if it can be told quickly."""
+        return None
+
     def nearest(self, goal: Goal) -> Recurrence | None:
         """
         Return the sentence with the fewest missed, then the fewest added days.
@@ -115,15 +123,74 @@ class Form(abc.ABC):
 
 
 @attrs.frozen(kw_only=True)
+class Reach:
+    """
+    How long sentences that say no unwanted day can hold at most.
+
+    Args:
+        wrong: For each group of parts, which of them say a day, and the unwanted days
+            of each, as masks whose bit 0 is ``first``.
+    """
+
+    first: dt.date
+    wrong: tuple[tuple[Callable[[dt.date], list[int]], tuple[int, ...]], ...]
+
+    def until(self, ahead: int) -> int | None:
+        """
+        Return up to when some sentence says a day, both as days after ``first``.
+
+        None if it is not known.
+        """
+        day = self.first + dt.timedelta(ahead)
+        longest = 0
+        for of, wrong in self.wrong:
+            for n in of(day):
+                left = wrong[n] >> ahead
+                if not left:
+                    return None
+                longest = max(longest, lowest(left))
+        return ahead + longest - 1
+
+    def ends(self, ahead: int) -> bool:
+        """Tell whether whatever is in force from then on is sure to end."""
+        return all(mask >> ahead for _, wrong in self.wrong for mask in wrong)
+
+
+@attrs.frozen(eq=False)
+class _Parts:
+    """What sentences are put together from: parts, each with its days."""
+
+    named: tuple[tuple[Hashable, DaySet], ...]
+
+    def masks(self, first: dt.date, last: dt.date) -> tuple[int, tuple[int, ...]]:
+        """Return the parts' days as masks in which bit n is ``first``, and n."""
+        block, place = divmod(first.toordinal(), _BLOCK)
+        if place + (last - first).days < _REACH and last.year < dt.MAXYEAR - 4:
+            return place, _near(self, block)
+        return 0, tuple(days.window(first, last) for _, days in self.named)
+
+
+_BLOCK, _REACH = 512, 2048  # days: where tables of parts begin, and how far they go
+
+
+@lru_cache(maxsize=512)
+def _near(parts: _Parts, block: int) -> tuple[int, ...]:
+    first = dt.date.fromordinal(max(block * _BLOCK, 1))
+    ahead = first.toordinal() - block * _BLOCK
+    last = first + dt.timedelta(_REACH - 1 - ahead)
+    return tuple(days.window(first, last) << ahead for _, days in parts.named)
+
+
+@attrs.frozen(kw_only=True)
 class _Group:
     """
-    Parts that one sentence may be put together from, each with its days.
+    Parts that one sentence may be put together from.
 
     Args:
         of: The places of the parts that say a day.
     """
 
-    parts: tuple[tuple[Hashable, DaySet], ...]
+    parts: _Parts
     say: Callable[[list[Hashable]], Recurrence]
     of: Callable[[dt.date], list[int]]
 
@@ -156,20 +223,20 @@ class _Parted(Form):
     def _fitting(
         self, group: _Group, goal: Goal
     ) -> tuple[list[Hashable], tuple[dt.date, ...]]:
-        near = goal.first + dt.timedelta(_AHEAD // 2)
+        near = goal.first + dt.timedelta(AHEAD // 2)
         last = near if goal.last is None else goal.last
-        wanted = goal.days.window(goal.first, last)
+        place, masks = group.parts.masks(goal.first, last)
+        right, wrong = _wanted(goal, last, place)
         kept: list[Hashable] = []
         left_out: list[dt.date] = []
-        for part, days in group.parts:
-            own = days.window(goal.first, last)
-            if own & ~wanted:
-                excepted = self._excepted(days, goal) if own & wanted else ()
+        for (part, days), own in zip(group.parts.named, masks, strict=True):
+            if own & wrong:
+                excepted = self._excepted(days, goal) if own & right else ()
                 if excepted:
                     kept.append(part)
                     left_out += excepted
             elif goal.last is not None:
-                if own:
+                if own & right:
                     kept.append(part)
             elif _tail(days, goal.first).within(goal.days):
                 kept.append(part)
@@ -193,21 +260,20 @@ class _Parted(Form):
 
     def lifetimes(self, goal: Goal) -> tuple[dt.date | None, ...]:
         found: list[dt.date | None] = []
+        far = goal.first + dt.timedelta(AHEAD)
         for group in self._groups(goal.first):
-            far = goal.first + dt.timedelta(_AHEAD)
+            place, masks = group.parts.masks(goal.first, far)
+            left, wrong = _wanted(goal, far, place)
             bound: dt.date | None = None
-            lives: dict[int, dt.date | None] = {}
-            day: dt.date | None = goal.first
-            while day is not None and day <= (bound or far):
-                parts = group.of(day)
-                if not parts:
-                    bound = day - dt.timedelta(1)
+            while left:
+                day = goal.first + dt.timedelta(lowest(left) - place)
+                if bound is not None and day > bound:
                     break
-                for at in parts:
-                    if at not in lives:
-                        lives[at] = _life(group.parts[at][1], goal)
-                some = [lives[at] for at in parts]
-                life = None if None in some else max(filter(None, some))
+                at = group.of(day)
+                lives = [_life(group, n, masks[n] & wrong, place, goal) for n in at]
+                life = (
+                    None if None in lives else max(filter(None, lives), default=_NEVER)
+                )
                 if life is None and day == goal.first and None not in found:
                     found.append(None)
                 if life is not None and life < day:
@@ -215,10 +281,22 @@ class _Parted(Form):
                     break
                 if life is not None:
                     bound = min(bound or life, life)
-                day = goal.days.next(day)
+                # Other days that these parts say live as long as this one, or longer.
+                left &= ~reduce(and_, (masks[n] for n in at))
             if bound is not None and bound >= goal.first:
                 found.append(bound)
         return tuple(dict.fromkeys(found))
+
+    def reach(self, goal: Goal) -> Reach | None:
+        if self.excepts:
+            return None
+        far = goal.first + dt.timedelta(AHEAD)
+        found = []
+        for group in self._groups(goal.first):
+            place, masks = group.parts.masks(goal.first, far)
+            _, wrong = _wanted(goal, far, place)
+            found.append((group.of, tuple((own & wrong) >> place for own in masks)))
+        return Reach(first=goal.first, wrong=tuple(found))
 
     def nearest(self, goal: Goal) -> Recurrence | None:
         last = _counted(goal)
@@ -246,7 +324,7 @@ class _Parted(Form):
         # Parts share no day, so each that says a wanted one is needed, and no other.
         return [
             (part, days)
-            for part, days in group.parts
+            for part, days in group.parts.named
             if days.window(first, last) & wanted
         ]
 
@@ -275,8 +353,7 @@ class Weekdays(_Parted):
             return super().inside(goal)
         found = []
         for every in self.intervals:
-            wrong = _residues(goal, 7 * every, wanted=False)
-            right = _residues(goal, 7 * every, wanted=True) & ~wrong
+            right = _residues(goal, 7 * every)
             if not right:
                 continue
             for begin in self._weeks(every, goal.first):
@@ -306,10 +383,7 @@ class Weekdays(_Parted):
             for begin in self._weeks(every, first):
                 at = begin.toordinal()
                 yield _Group(
-                    parts=tuple(
-                        (Weekday((day - 1) % 7 + 1), _every(day, 7 * every))
-                        for day in range(at, at + 7)
-                    ),
+                    parts=_week_parts(at % (7 * every), 7 * every),
                     say=_saying(self._say, every, begin),
                     of=_in_weeks(at, 7 * every),
                 )
@@ -372,11 +446,7 @@ class MonthDays(_Parted):
 
     def _groups(self, first: dt.date) -> Iterator[_Group]:
         yield _Group(
-            parts=tuple(
-                (day, _month_days(day, self.short).dayset()) for day in range(1, 32)
-            )
-            if self.short is ShortMonths.LAST
-            else tuple((day, _month_day(day)) for day in range(1, 32)),
+            parts=_month_parts(self.short),
             say=self._say,
             of=self._of,
         )
@@ -425,11 +495,7 @@ class Ordinals(_Parted):
 
     def _groups(self, first: dt.date) -> Iterator[_Group]:
         yield _Group(
-            parts=tuple(
-                (ByDay(day, n), _nth(day, n))
-                for n in (1, 2, 3, 4, 5, -1, -2, -3, -4, -5)
-                for day in Weekday
-            ),
+            parts=_ordinal_parts(),
             say=_ordinal,
             of=_counted_from_both_ends,
         )
@@ -438,11 +504,11 @@ class Ordinals(_Parted):
         self, group: _Group, goal: Goal
     ) -> tuple[list[Hashable], tuple[dt.date, ...]]:
         kept, left_out = super()._fitting(group, goal)
-        last = goal.first + dt.timedelta(_AHEAD) if goal.last is None else goal.last
+        last = goal.first + dt.timedelta(AHEAD) if goal.last is None else goal.last
         # The same days can be counted from both ends: once is enough.
         sets = {
             part: days.window(goal.first, last)
-            for part, days in group.parts
+            for part, days in group.parts.named
             if part in kept
         }
         for part in reversed(kept.copy()):
@@ -463,7 +529,7 @@ class Ordinals(_Parted):
             for sign in (1, -1):
                 way = [
                     (part, days)
-                    for part, days in group.parts
+                    for part, days in group.parts.named
                     if isinstance(part, ByDay)
                     and part.weekday is day
                     and (part.ordinal or 0) * sign > 0
@@ -552,14 +618,35 @@ class Dates(Form):
 # ----------------------------------------------------------------------- sets of parts
 
 
-@lru_cache(maxsize=31)
-def _month_day(day: int) -> DaySet:
-    return DaySet.month_days((day,))
+@lru_cache(maxsize=64)
+def _week_parts(begin: int, period: int) -> _Parts:
+    """Return the seven days from one on that is named by its ordinal modulo period."""
+    return _Parts(
+        tuple(
+            (Weekday((day - 1) % 7 + 1), _every(day, period))
+            for day in range(begin, begin + 7)
+        )
+    )
 
 
-@lru_cache(maxsize=70)
-def _nth(day: Weekday, n: int) -> DaySet:
-    return _ordinal([ByDay(day, n)]).dayset()
+@lru_cache(maxsize=2)
+def _month_parts(short: ShortMonths) -> _Parts:
+    if short is ShortMonths.SKIP:
+        return _Parts(tuple((day, DaySet.month_days((day,))) for day in range(1, 32)))
+    return _Parts(
+        tuple((day, _month_days(day, short).dayset()) for day in range(1, 32))
+    )
+
+
+@lru_cache(maxsize=1)
+def _ordinal_parts() -> _Parts:
+    return _Parts(
+        tuple(
+            (ByDay(day, n), _ordinal([ByDay(day, n)]).dayset())
+            for n in (1, 2, 3, 4, 5, -1, -2, -3, -4, -5)
+            for day in Weekday
+        )
+    )
 
 
 def _ordinal(days: list[Hashable]) -> Recurrence:
@@ -599,41 +686,56 @@ def _tail(days: DaySet, first: dt.date) -> DaySet:
     return DaySet(start=at, turn=at, period=days.period, cycle=days.cycle)
 
 
-def _residues(goal: Goal, period: int, *, wanted: bool) -> int:
-    """Return, by ordinal modulo period, where some day is wanted, or is not."""
+def _residues(goal: Goal, period: int) -> int:
+    """Return, by ordinal modulo period, where some days are wanted and none is not."""
+    last = goal.first + dt.timedelta(AHEAD) if goal.last is None else goal.last
+    right, wrong = (
+        _folded(mask, period)
+        for mask in _wanted(goal, last, goal.first.toordinal() % period)
+    )
+    if goal.last is not None or wrong.bit_count() == period:
+        return right & ~wrong
     days, first = goal.days, goal.first.toordinal()
-    found = 0
-    if goal.last is not None:
-        size = goal.last.toordinal() - first + 1
-    else:
-        size = max(0, days.turn - first)
-        low = (1 << days.period) - 1
-        short = gcd(days.period, period)
-        tail = fold(days.cycle if wanted else ~days.cycle & low, days.period, short)
-        found = repeat(tail, short, period)
-    if size > 0:
-        last = dt.date.fromordinal(min(first + size - 1, dt.date.max.toordinal()))
-        size = last.toordinal() - first + 1
-        mask = days.window(goal.first, last)
-        mask = mask if wanted else ~mask & ((1 << size) - 1)
-        mask <<= first % period
-        blocks = -(-mask.bit_length() // period)
-        if blocks:
-            found |= fold(mask, blocks * period, period)
-    return found
+    turn = dt.date.fromordinal(min(max(days.turn, first), dt.date.max.toordinal()))
+    if turn > last:
+        right, wrong = (
+            _folded(mask, period) for mask in _wanted(goal, turn, first % period)
+        )
+    low = (1 << days.period) - 1
+    short = gcd(days.period, period)
+    right |= repeat(fold(days.cycle, days.period, short), short, period)
+    wrong |= repeat(fold(~days.cycle & low, days.period, short), short, period)
+    return right & ~wrong
 
 
-def _life(days: DaySet, goal: Goal) -> dt.date | None:
-    """Return the day before the first unwanted one; None if none ever comes."""
-    far = goal.first + dt.timedelta(_AHEAD)
-    wrong = days.window(goal.first, far) & ~goal.days.window(goal.first, far)
+def _folded(mask: int, period: int) -> int:
+    blocks = -(-mask.bit_length() // period)
+    return fold(mask, blocks * period, period) if blocks else 0
+
+
+def _life(
+    group: _Group, part: int, wrong: int, place: int, goal: Goal
+) -> dt.date | None:
+    """
+    Return the day before the first unwanted one of a part; None if none ever comes.
+
+    Args:
+        wrong: The part's unwanted days in a near mask, in which ``place`` is the first.
+    """
     if wrong:
-        return goal.first + dt.timedelta((wrong & -wrong).bit_length() - 2)
-    tail = _tail(days, goal.first)
+        return goal.first + dt.timedelta(lowest(wrong) - place - 1)
+    tail = _tail(group.parts.named[part][1], goal.first)
     if tail.within(goal.days):
         return None
     apart = (tail - goal.days).first()
     return None if apart is None else apart - dt.timedelta(1)
+
+
+def _wanted(goal: Goal, last: dt.date, place: int) -> tuple[int, int]:
+    """Return the days up to ``last`` that are wanted, and that are not, from a place on."""
+    right = goal.days.window(goal.first, last)
+    full = (1 << (last - goal.first).days + 1) - 1
+    return right << place, (right ^ full) << place
 
 
 def _counted(goal: Goal) -> dt.date:

@@ -67,6 +67,11 @@ def mirrored(mask: int, size: int) -> int:
     return int.from_bytes(flipped, "big") >> (length * 8 - size)
 
 
+def lowest(mask: int) -> int:
+    """Return the place of the lowest set bit."""
+    return (mask & -mask).bit_length() - 1
+
+
 def select(mask: int, nth: int) -> int:
     """Return the place of the ``nth`` set bit, from 0; the mask must have it."""
     low, high = 0, mask.bit_length()

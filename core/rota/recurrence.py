@@ -519,7 +519,8 @@ def _counted(cycle: int, period: int, begin: int, count: int) -> DaySet:
 
 
 def _rules(rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    return tuple(sorted(set(rules), key=_rule_order))
+    given = tuple(rules)
+    return given if len(given) < 2 else tuple(sorted(set(given), key=_rule_order))
 
 
 def _rule_order(rule: Rule) -> tuple[dt.date, bool, str]:

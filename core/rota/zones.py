@@ -13,7 +13,6 @@ import difflib
 import enum
 from bisect import bisect
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import lru_cache
 from importlib import resources
 from itertools import compress, groupby, pairwise
@@ -211,20 +210,17 @@ def _repeated(
 
 
 def _utc(aware: dt.datetime) -> dt.datetime:
-    with _on_the_calendar(aware.date()):
-        return aware.astimezone(dt.UTC)
-
-
-@contextmanager
-def _on_the_calendar(first: dt.date, last: dt.date | None = None) -> Iterator[None]:
     try:
-        yield
-    except (OverflowError, ValueError):
-        to = f" or {last}" if last else ""
-        raise ValueRefused(
-            f"{first}{to} is too near the edge of the calendar",
-            hint="use days from the year 2 to 9998",
-        ) from None
+        return aware.astimezone(dt.UTC)
+    except OverflowError:
+        raise _at_the_edge(aware.date()) from None
+
+
+def _at_the_edge(day: dt.date) -> ValueRefused:
+    return ValueRefused(
+        f"{day} is too near the edge of the calendar",
+        hint="use days from the year 2 to 9998",
+    )
 
 
 def _change(zone: ZoneInfo, low: dt.datetime, high: dt.datetime) -> dt.datetime:
@@ -383,14 +379,16 @@ def expand(
     begin, size, mask = _asked(days, first, last, later)
     chosen, second = flags(mask, size), _second(_naive(at))
     found: list[dt.datetime] = []
-    with _on_the_calendar(first, last):
+    try:
         midnights = _midnights(begin, size)
         for low, high, offset in _classes(zone, begin, size, second):
             away = dt.timedelta(0, second - offset, at.microsecond)
             some = compress(midnights[low:high], chosen[low:high])
             found += [midnight + away for midnight in some]
-        for place, moment in _by_policy(zone, begin, size, mask, at, policy):
-            found[place] = moment
+    except OverflowError:
+        raise _at_the_edge(first if first.year < dt.MAXYEAR else last) from None
+    for place, moment in _by_policy(zone, begin, size, mask, at, policy):
+        found[place] = moment
     return tuple(found)
 
 
@@ -444,6 +442,8 @@ def _by_policy(
 
 def _midnights(begin: int, size: int) -> Sequence[dt.datetime]:
     """Return the midnights in UTC of days from an ordinal on."""
+    if begin + size > _MOST + 1:
+        raise OverflowError
     ahead = (begin - 1) % _BLOCK
     if ahead + size > 4 * _BLOCK:
         return _made(begin, size)

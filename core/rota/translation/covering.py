@@ -20,7 +20,8 @@ from typing import TypeAlias
 import attrs
 
 from rota.days import DaySet
-from rota.forms import COUNTED, Dates, Form, Goal
+from rota.forms import AHEAD, COUNTED, Dates, Form, Goal, Reach
+from rota.masks import lowest
 from rota.recurrence import Freq, Recurrence
 from rota.vendor import Holds, Removal
 
@@ -203,7 +204,11 @@ def _search(asked: Question, fidelity: Fidelity) -> Cover | None:
     ]
     seen: set[DaySet] = set()
     best: tuple[_Key, Cover] | None = None
-    most = 0 if _too_many(asked, fidelity) else MOST
+    first: tuple[Sentence, ...] = ()
+    most, begin = 0, asked.days.first()
+    if begin is not None and not _surely_too_many(asked, begin, fidelity):
+        first = tuple(_moves(asked, asked.days, begin, fidelity))
+        most = 0 if _too_many(asked, first, fidelity) else MOST
     for _ in range(_STATES):
         if not heap:
             break
@@ -218,11 +223,10 @@ def _search(asked: Question, fidelity: Fidelity) -> Cover | None:
             continue
         seen.add(left)
         if len(so_far.sentences) < most:
-            for sentence in _moves(asked, left, begin, fidelity):
-                after = attrs.evolve(
-                    so_far,
-                    sentences=(*so_far.sentences, sentence),
-                    rest=left - sentence.said,
+            moves = _moves(asked, left, begin, fidelity) if so_far.sentences else first
+            for sentence in moves:
+                after = Cover(
+                    sentences=(*so_far.sentences, sentence), rest=left - sentence.said
                 )
                 heapq.heappush(
                     heap, (_more(asked, cost, sentence), next(order), False, after)
@@ -285,7 +289,8 @@ def _moves(
         ):
             if life is not None and not form.ends and fidelity is Fidelity.EXACT:
                 continue
-            for said in form.inside(attrs.evolve(whole, last=life)):
+            goal = Goal(days=left, first=begin, last=life, said=asked.said)
+            for said in form.inside(goal):
                 sentence = _in_force(asked, form, said, begin, life, fidelity)
                 if sentence is None or not fidelity.admits(sentence.fidelity):
                     continue
@@ -300,15 +305,48 @@ def _moves(
             yield best[1]
 
 
-def _too_many(asked: Question, fidelity: Fidelity) -> bool:
+def _surely_too_many(asked: Question, first: dt.date, fidelity: Fidelity) -> bool:
+    """
+    Tell quickly that sentences are too many, where the forms know how long they hold.
+
+    Each is given the days up to the longest that any could hold until then.
+    """
+    goal = Goal(days=asked.days, first=first, last=None, said=asked.said)
+    reaches: list[Reach] = []
+    for form in asked.forms:
+        reach = form.reach(goal)
+        if reach is None:
+            return False
+        reaches.append(reach)
+    planned = AHEAD if fidelity is Fidelity.EXACT else (asked.planned - first).days
+    left = asked.days.window(first, first + dt.timedelta(AHEAD))
+    wanted, day, longest = left, 0, -1
+    for _ in range(MOST):
+        while left and lowest(left) <= day:
+            for reach in reaches:
+                until = reach.until(lowest(left))
+                if until is None:
+                    return False
+                longest = max(longest, until)
+            left &= left - 1
+        after = wanted >> longest + 1
+        if not after:
+            return False
+        day = longest + 1 + lowest(after)
+        if day > planned:
+            return False
+    return all(reach.ends(day) for reach in reaches)
+
+
+def _too_many(asked: Question, moves: Iterable[Sentence], fidelity: Fidelity) -> bool:
     """Tell whether even the longest sentences, one after another, are too many."""
     left = asked.days
-    for _ in range(MOST):
+    for number in range(MOST):
         begin = left.first()
         if begin is None or (fidelity is not Fidelity.EXACT and begin > asked.planned):
             return False
         found: Sentence | None = None
-        for sentence in _moves(asked, left, begin, fidelity):
+        for sentence in _moves(asked, left, begin, fidelity) if number else moves:
             if sentence.last is None:
                 return False
             if found is None or found.last is None or sentence.last > found.last:
@@ -333,10 +371,11 @@ def _in_force(
 
     What is in force for a while must say the first day left; else None.
     """
-    free = attrs.evolve(
-        said,
-        rules=tuple(attrs.evolve(r, until=None) if r.until else r for r in said.rules),
-    )
+    free = said
+    if any(rule.until for rule in said.rules):
+        free = attrs.evolve(
+            said, rules=[attrs.evolve(rule, until=None) for rule in said.rules]
+        )
     every = free.dayset()
     own = every & DaySet.span(begin, life)
     last = None if own.infinite else own.last()
