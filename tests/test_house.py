@@ -51,7 +51,7 @@ CHAIN: tuple[frozenset[str], ...] = tuple(
         "ledger",
         "gathering",
         "applying",
-        "verifying mirroring",
+        "verifying mirroring inferring",
         "coverage",
         "cli",
     )

@@ -5,15 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 
-import attrs
 import pytest
 from infer_run import clean, noisy, verdict
-from pairs import patrol
 
 from rota.errors import ValueRefused
-from rota.inference import group, infer
-from rota.model import Once, Schedule, Window
-from rota.recurrence import Recurrence, Rule, weekly
+from rota.inference import infer
+from rota.recurrence import Rule, weekly
 
 
 FIRST, LAST = dt.date(2027, 1, 1), dt.date(2027, 6, 30)
@@ -115,26 +112,3 @@ def test_a_span_and_a_share_must_make_sense() -> None:
         infer([], LAST, FIRST)
     with pytest.raises(ValueRefused, match="share"):
         infer([], FIRST, LAST, exceptions=0.9)
-
-
-def _dated(title: str, day: dt.date) -> Schedule:
-    window = Window(start=dt.time(9), end=dt.time(10))
-    return attrs.evolve(patrol(title), timing=Once(day=day, window=window))
-
-
-def test_tasks_are_grouped_by_what_where_who_and_hours() -> None:
-    """Unlike tasks are apart, and two equal ones on a day are two rounds."""
-    days = weekly([2]).days(FIRST, LAST)
-    tasks = [_dated("Gate", day) for day in days]
-    tasks += [_dated("Gate", day) for day in days[:5]]
-    tasks += [_dated("Yard", days[0])]
-    found = group(tasks)
-
-    assert [(each.task.title, len(each.days)) for each in found] == [
-        ("Gate", len(days)),
-        ("Gate", 5),
-        ("Yard", 1),
-    ]
-    assert infer(found[0].days, FIRST, LAST).readings[0].rules == Recurrence(
-        rules=(weekly([2]),)
-    )

@@ -22,6 +22,7 @@ from . import convert
 from .convert import Problems, Read
 from .errors import ConfigError, PluginError
 from .planning import Cap, Caps, Terms
+from .planning.observed import INFERRED
 from .plugins import Plugins
 from .secrets import Secret
 from .vendor import Vendor
@@ -104,9 +105,12 @@ class Config:
 
     def _unknown(self, what: str, name: str, known: Iterable[str]) -> ConfigError:
         listed = ", ".join(sorted(known)) or "none"
+        hint = f"add a section [{what}s.{name}], or name one that is there"
+        of = name.removeprefix(INFERRED)
+        if of != name:
+            hint = f"it has the terms and the crosswalk of pair {of!r}: name that one"
         return ConfigError(
-            f"{self.path} has no {what} {name!r}; it has: {listed}",
-            hint=f"add a section [{what}s.{name}], or name one that is there",
+            f"{self.path} has no {what} {name!r}; it has: {listed}", hint=hint
         )
 
 

@@ -34,7 +34,10 @@ from .planning import (
     Unread,
     Witness,
     Written,
+    taken,
+    with_hours,
 )
+from .planning.observed import INFERRED
 from .vendor import (
     Account,
     Asked,
@@ -91,6 +94,18 @@ class Pair:
         return f"Pair({self.name!r}: {self.source.name} -> {self.target.name})"
 
     @property
+    def remake(self) -> str:
+        """The command that makes a plan of this pair anew."""
+        return f"rota plan {self.name}"
+
+    def transformed(self, schedules: Iterable[Schedule]) -> tuple[Schedule, ...]:
+        """Return schedules of the source as the pair takes them."""
+        found = tuple(schedules)
+        for transform in self.transforms:
+            found = tuple(transform.apply(schedule) for schedule in found)
+        return found
+
+    @property
     def baseline(self) -> str:
         """Digest of what both sides were read under; a change is a new beginning."""
         return convert.digest(
@@ -131,12 +146,10 @@ def gather(
         target = pair.target.schedules(Scope(window=window))
         links, unread = load_links(ledger, state), Unread()
     if pair.transforms:
-        source = attrs.evolve(
-            source, items=tuple(_transformed(pair.transforms, s) for s in source.items)
-        )
+        source = attrs.evolve(source, items=pair.transformed(source.items))
     # What is as it was has been witnessed; what is not can't do without.
-    seen = witness(pair.source, today) if source.items or not quick else None
-    return Snapshot(
+    shown = witness(pair.source, today) if source.items or not quick else None
+    seen = Snapshot(
         pair=pair.name,
         terms=pair.terms,
         now=clock.now(),
@@ -154,10 +167,12 @@ def gather(
         reread_target=_again(pair.target, _missing(links, target.items, today)),
         waiting=_waiting(ledger, state),
         unsettled=_unsettled(ledger, state),
-        witness=seen,
+        witness=shown,
         before=_before(ledger, state),
         baseline=pair.baseline,
+        covered=_covered(pair, ledger, source.items),
     )
+    return with_hours(seen)
 
 
 def written(ledger: Ledger, run: int) -> tuple[Written, ...]:
@@ -359,16 +374,35 @@ def _states(ledger: Ledger, links: Iterable[Link]) -> tuple[LinkState, ...]:
     )
 
 
+def recall(ledger: Ledger, state: PairState) -> tuple[Schedule, ...]:
+    """Return what a pair's records and waiting pieces were made from, each once."""
+    agreed = [link.agreed for link in load_links(ledger, state)]
+    for due in ledger.due(state):
+        change = convert.structure_json(due.change, Change, "the ledger")
+        agreed += [change.agreed] if change.agreed else []
+    found = {each.source.ref: each.source for each in agreed}
+    return tuple(found.values())
+
+
+def _covered(
+    pair: Pair, ledger: Ledger, items: Iterable[Schedule]
+) -> Mapping[str, str]:
+    """Return the dated tasks of the source whose place an inferred schedule takes."""
+    there = [
+        schedule
+        for state in ledger.pairs(INFERRED)
+        if state.name != pair.name
+        for schedule in recall(ledger, state)
+    ]
+    return (
+        taken(items, there, pair.target.name, relay=pair.terms.relay) if there else {}
+    )
+
+
 def _value(ledger: Ledger, digest: bytes) -> bytes:
     found = ledger.value(Digest(digest))
     assert found is not None, "a link names a value that the ledger lost"
     return found
-
-
-def _transformed(transforms: Iterable[Transform], schedule: Schedule) -> Schedule:
-    for transform in transforms:
-        schedule = transform.apply(schedule)
-    return schedule
 
 
 def _missing(

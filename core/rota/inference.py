@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, product
 from math import lgamma, log, log2
 
@@ -29,7 +29,6 @@ import attrs
 
 from . import masks
 from .errors import ValueRefused
-from .model import Once, Ref, Schedule, Task, When, Zone
 from .recurrence import ByDay, Freq, Recurrence, Rule, Same, Weekday
 
 
@@ -114,71 +113,6 @@ class Inferred:
     def sure(self) -> bool:
         """Whether the days in the span have one explanation."""
         return not self.unsure
-
-
-@attrs.frozen(kw_only=True)
-class Group:
-    """
-    Dated tasks that are one by what, where, who and hours.
-
-    Args:
-        task: The task of the earliest; their instructions may differ.
-        days: Ascending, none twice: a second task of one day is in another group.
-        refs: The records, in the order of the days.
-        instructions: All the different instructions, in the order of the days.
-    """
-
-    task: Task
-    window: When
-    zone: Zone | None
-    days: tuple[dt.date, ...]
-    refs: tuple[Ref, ...] = ()
-    instructions: tuple[str, ...] = ()
-
-
-# -------------------------------------------------------------------------- grouping
-
-
-def group(schedules: Iterable[Schedule]) -> tuple[Group, ...]:
-    """
-    Return the dated tasks among the schedules, grouped by what, where, who and hours.
-
-    Two equal tasks on one day are two rounds: the first of each day make one group,
-    the second ones another. Groups come in the order of their first days.
-    """
-    piles: dict[Hashable, list[tuple[dt.date, Schedule]]] = {}
-    copies: Counter[Hashable] = Counter()
-    dated = [
-        (item.timing.day, place, item)
-        for place, item in enumerate(schedules)
-        if isinstance(item.timing, Once)
-    ]
-    for day, _, item in sorted(dated, key=lambda entry: entry[:2]):
-        what = _identity(item)
-        copies[what, day] += 1
-        piles.setdefault((what, copies[what, day]), []).append((day, item))
-    return tuple(_grouped(pile) for pile in piles.values())
-
-
-def _identity(item: Schedule) -> Hashable:
-    assert isinstance(item.timing, Once)
-    task = item.task
-    stops = tuple((stop.title, stop.place, stop.window) for stop in task.stops)
-    alike = attrs.evolve(task, instructions="", stops=())
-    return alike, stops, item.timing.window, item.zone_name
-
-
-def _grouped(pile: Sequence[tuple[dt.date, Schedule]]) -> Group:
-    first = pile[0][1]
-    assert isinstance(first.timing, Once)
-    return Group(
-        task=first.task,
-        window=first.timing.window,
-        zone=first.zone,
-        days=tuple(day for day, _ in pile),
-        refs=tuple(item.ref for _, item in pile if item.ref),
-        instructions=tuple(dict.fromkeys(item.task.instructions for _, item in pile)),
-    )
 
 
 # ------------------------------------------------------------------------- inferring

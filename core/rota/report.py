@@ -10,13 +10,13 @@ from __future__ import annotations
 import datetime as dt
 import textwrap
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from . import convert
 from .applying import Applied, Fate, Result
 from .merging import tell
-from .model import Json, Once
-from .planning import Act, Change, Never, NoteKind, Plan
+from .model import Json, Once, Ref
+from .planning import Act, Change, HandedOver, Never, NoteKind, Plan
 from .translation import Fidelity, LossKind, Proof, expand
 from .verifying import Verdict, Verification
 from .zones import load
@@ -74,6 +74,9 @@ def _plan_lines(plan: Plan, rate: float, full: bool) -> Iterator[str]:
         if changes:
             yield ""
             yield from _act(act, changes, full)
+    if plan.hand_over:
+        yield ""
+        yield from _handed_over(plan.hand_over, "once this is done")
     yield from _losses(plan.changes, full)
     if plan.conflicts:
         yield ""
@@ -255,6 +258,19 @@ def _next_rounds(group: list[Change]) -> str:
     return ", ".join(told for _, told in sorted(found)[:NEXT])
 
 
+def _handed_over(tasks: Sequence[HandedOver], when: str) -> Iterator[str]:
+    """List dated tasks for a person to close, by the schedule in their place."""
+    groups: dict[Ref, list[HandedOver]] = defaultdict(list)
+    for task in tasks:
+        groups[task.by].append(task)
+    many, account = _many(len(tasks), "open task"), tasks[0].ref.account
+    yield f"HAND OVER {many}: to be closed by a person at {account} {when}"
+    for by, listed in groups.items():
+        yield from _wrapped(f"{by.key}  {listed[0].title}", 2, 4)
+        told = (f"{task.ref.id}{_TIED}on{_TIED}{task.day}" for task in listed)
+        yield from _wrapped(", ".join(told), 6)
+
+
 def _proved(proof: Proof) -> str:
     span = (
         f"{proof.first} to {proof.last}"
@@ -262,6 +278,8 @@ def _proved(proof: Proof) -> str:
         else f"from {proof.first} for all time"
     )
     seen = f"witnessed until {proof.until}" if proof.until else str(proof.basis)
+    if proof.observed:
+        seen = "the rule {} from the days of {} to {}".format(seen, *proof.observed)
     return f"{span}, {seen}"
 
 
@@ -376,6 +394,18 @@ def _applied_lines(applied: Applied) -> Iterator[str]:
             what = "remove" if change.after is None else "change"
             yield from _wrapped(f"{what} {ref}: {_day(change)}{change.title}", 2, 4)
             yield from _diffs(change)
+    tasks = applied.handed_over
+    if tasks:
+        yield ""
+        yield from _handed_over(tasks, "now")
+    if len(tasks) < len(applied.hand_over):
+        more = len(applied.hand_over) - len(tasks)
+        yield ""
+        yield from _wrapped(
+            f"{_many(more, 'open task')} to be handed over once their schedule is at "
+            "the target: rota infer lists them then",
+            0,
+        )
     nexts = {fate: text for fate, text in _NEXT.items() if fates[fate]}
     if nexts:
         yield ""
@@ -413,6 +443,7 @@ def applied_json(applied: Applied) -> Json:
         "counts": dict(Counter(str(result.fate) for result in applied.results)),
         "results": told(applied.results),
         "recovered": told(applied.recovered),
+        "hand_over": convert.unstructure(applied.handed_over),
     }
 
 

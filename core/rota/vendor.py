@@ -226,6 +226,7 @@ class Completeness(StrEnum):
     COUNTED_TWICE = "distinct ids equal the count before and after"
     REREAD_BY_ID = "nothing is declared: each absence is read again by id"
     WHOLE = "the whole account is one value"
+    REMEMBERED = "what rota remembers: absence from it proves nothing"
 
 
 @attrs.frozen(kw_only=True)
@@ -363,7 +364,7 @@ class Certificate:
     @property
     def complete(self) -> bool:
         """Whether absence from this listing means anything at all."""
-        return not self.errors
+        return not self.errors and self.rests_on is not Completeness.REMEMBERED
 
     def covers(self, ref: Ref) -> bool:
         """Tell whether the listing was asked for this record and is complete."""

@@ -73,7 +73,7 @@ def apply(
         raise PlanStale(
             "the configuration, an adapter or the zone data changed since plan "
             f"{plan.id} was made",
-            hint=f"make it anew: rota plan {pair.name}",
+            hint=f"make it anew: {pair.remake}",
         )
     holder = _holder()
     with ledger.lease(_lease_name(pair), holder, _LEASE) as lease:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import attrs
 
 from rota.model import Ref
-from rota.planning import Change
+from rota.planning import Change, HandedOver
 
 
 class Fate(StrEnum):
@@ -51,6 +51,7 @@ class Applied:
         run: The run's number in the ledger.
         recovered: What became of writes that an earlier run left open.
         interrupted: A person stopped it; the rest was not tried.
+        hand_over: What the plan hands over at the source.
     """
 
     run: int
@@ -58,16 +59,27 @@ class Applied:
     results: tuple[Result, ...]
     recovered: tuple[Result, ...] = ()
     interrupted: bool = False
+    hand_over: tuple[HandedOver, ...] = ()
 
     def count(self, *fates: Fate) -> int:
         """Return how many changes ended so."""
         return sum(result.fate in fates for result in self.results)
 
     @property
+    def handed_over(self) -> tuple[HandedOver, ...]:
+        """The tasks at the source whose days the target makes by now."""
+        lacks = [r.change for r in self.results if not r.fate.good]
+        return tuple(
+            task
+            for task in self.hand_over
+            if not any(c.source == task.by and c.first_day <= task.day for c in lacks)
+        )
+
+    @property
     def code(self) -> int:
         """The exit code: 7 a person is needed, 5 the world moved, 1 try again, 0."""
         fates = {result.fate for result in (*self.results, *self.recovered)}
-        if Fate.UNKNOWN in fates or Fate.HANDED_OVER in fates:
+        if fates & {Fate.UNKNOWN, Fate.HANDED_OVER} or self.handed_over:
             return 7
         if Fate.SKIPPED in fates:
             return 5

@@ -71,6 +71,7 @@ class Work(Recovering):
             ),
             recovered=recovered,
             interrupted=interrupted,
+            hand_over=plan.hand_over,
         )
         if not interrupted:
             self._settle_due(plan)

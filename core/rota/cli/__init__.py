@@ -26,6 +26,7 @@ COMMANDS = {
     "plan": "Decide and show what would be done; write nothing anywhere.",
     "apply": "Do exactly what a reviewed plan says.",
     "verify": "Compare both sides of a pair day by day.",
+    "infer": "Find the rules behind dated tasks, and plan them elsewhere.",
     "coverage": "Compare what was planned with what was performed, on both sides.",
     "runs": "Show what was done, and what is still open.",
     "mirror": "Keep a target in step with its source, for months.",

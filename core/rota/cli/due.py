@@ -30,7 +30,7 @@ def command(
     For cron, once a day or oftener, well before the target's own daily run. Leaves
     with 7 where a piece was due earlier and nobody made it; it is made now.
     """
-    names = pairs or tuple(session.config.pairs)
+    names = pairs or session.pairs
     codes = [0]
     told: dict[str, object] = {}
     for name in names:

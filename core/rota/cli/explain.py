@@ -13,6 +13,7 @@ from rota.ledger import Intent
 from rota.merging import FIELDS, same, tell_field
 from rota.model import Ref, Schedule
 from rota.planning import Change, LinkState, local_day
+from rota.planning.observed import INFERRED
 from rota.vendor import Account, Scope
 
 from .printing import json_option, tell, tell_json
@@ -35,11 +36,10 @@ def command(session: Session, ref: str, as_json: bool) -> int:
         raise click.UsageError("name a record as ACCOUNT/REF, e.g. guards/schedule:12")
     known = Ref.parse(account, key if ":" in key else f"schedule:{key}")
     session.config.account(account)
-    told = [
-        _pair(session, session.pair(name), known)
-        for name, pair in session.config.pairs.items()
-        if account in (pair.source, pair.target)
+    pairs = [
+        session.pair(name) for name in session.pairs if _touches(session, name, account)
     ]
+    told = [_pair(session, pair, known) for pair in pairs]
     runs = [_run(intent) for intent in session.ledger.history(known.key)]
     if as_json:
         tell_json({"ref": str(known), "pairs": told, "runs": runs})
@@ -52,6 +52,11 @@ def command(session: Session, ref: str, as_json: bool) -> int:
     for run in runs:
         tell(f"  {run}")
     return 0
+
+
+def _touches(session: Session, name: str, account: str) -> bool:
+    pair = session.config.pair(name.removeprefix(INFERRED))
+    return account in (pair.source, pair.target)
 
 
 def _pair(session: Session, pair: Pair, ref: Ref) -> dict[str, list[str]]:

@@ -49,7 +49,7 @@ def command(
         return 7 if any(not intent.settled for intent in record.intents) else 0
     state = ledger.pair(pair) if pair else None
     runs = ledger.runs(state, limit)
-    names = [pair] if pair else sorted(session.config.pairs)
+    names = [pair] if pair else sorted(session.pairs)
     unsettled = [
         {**_intent(intent), "pair": name}
         for name in names

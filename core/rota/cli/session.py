@@ -15,7 +15,9 @@ from rota.applying import Applied
 from rota.clock import Clock, system
 from rota.errors import ConfigError
 from rota.gathering import Pair
+from rota.inferring import InferredPair, Remembered
 from rota.ledger import Ledger
+from rota.planning.observed import INFERRED
 from rota.vendor import Account
 
 
@@ -66,8 +68,17 @@ class Session:
             )
         return self._accounts[name]
 
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """The names of the pairs configured, and of those that were inferred."""
+        inferred = (f"{INFERRED}{name}" for name in self.config.pairs)
+        known = {state.name for state in self.ledger.pairs(INFERRED)}
+        return (*self.config.pairs, *(name for name in inferred if name in known))
+
     def pair(self, name: str) -> Pair:
         """Return a pair with both accounts connected and its crosswalk read."""
+        if name.startswith(INFERRED):
+            return self.inferred(name.removeprefix(INFERRED))
         settings = self.config.pair(name)
         return Pair(
             name,
@@ -75,6 +86,24 @@ class Session:
             target=self.account(settings.target),
             crosswalk=self.crosswalk(name),
             transforms=[self.plugins.transform(each) for each in settings.transforms],
+            terms=settings.terms,
+        )
+
+    def inferred(self, of: str) -> InferredPair:
+        """Return the pair of what was inferred under the terms of a configured one."""
+        settings = self.config.pair(of)
+        source = self.config.account(settings.source)
+        return InferredPair(
+            of,
+            source=Remembered(
+                settings.source,
+                source.vendor.capabilities(source.settings),
+                pair=f"{INFERRED}{of}",
+                ledger=self.ledger,
+                clock=self.clock,
+            ),
+            target=self.account(settings.target),
+            crosswalk=self.crosswalk(of),
             terms=settings.terms,
         )
 

@@ -9,6 +9,7 @@ import rich_click as click
 
 from rota import report
 from rota.gathering import gather, written
+from rota.inferring import forget
 from rota.planning import plan, undo
 
 from .plan import code
@@ -36,6 +37,7 @@ def command(
     both = session.pair(session.ledger.run(run).run.pair)
     seen = gather(both, session.ledger, clock=session.clock)
     made = undo(seen, plan(seen), run, written(session.ledger, run))
+    made = forget(made, both, session.ledger, run)
     if output:
         write(Path(output), json.dumps(report.plan_json(made), ensure_ascii=False))
     if as_json:

@@ -52,6 +52,15 @@ class Agreements(Part):
                     found = PairState(id=number, name=name, baseline=None)
         return found
 
+    def pairs(self, prefix: str = "") -> tuple[PairState, ...]:
+        """Return the pairs that were ever asked for, by name, those of a prefix only."""
+        rows = self._database.query("SELECT id, name, baseline FROM pair ORDER BY name")
+        return tuple(
+            PairState(id=row[0], name=row[1], baseline=row[2])
+            for row in rows
+            if row[1].startswith(prefix)
+        )
+
     def _pair(self, name: str) -> PairState | None:
         rows = self._database.query(
             "SELECT id, name, baseline FROM pair WHERE name = ?", (name,)

@@ -10,6 +10,14 @@ from __future__ import annotations
 
 from .deciding import decide, plan
 from .hours import Hours, local_day, next_hours
+from .inferring import (
+    Choices,
+    Dated,
+    Finding,
+    Inference,
+    infer_schedules,
+    taken,
+)
 from .plans import (
     Absent,
     Act,
@@ -22,6 +30,7 @@ from .plans import (
     Evidence,
     Halt,
     HaltKind,
+    HandedOver,
     Never,
     Note,
     NoteKind,
@@ -44,6 +53,7 @@ from .snapshots import (
 from .telling import selected
 from .terms import Cap, Caps, Marking, Native, OpenEnded, Terms, Texts, Unmapped
 from .undoing import Written, undo
+from .whole_days import parse_window, with_hours
 
 
 __all__ = [
@@ -56,13 +66,18 @@ __all__ = [
     "Cap",
     "Caps",
     "Change",
+    "Choices",
     "CutOver",
+    "Dated",
     "Due",
     "Ended",
     "Evidence",
+    "Finding",
     "Halt",
     "HaltKind",
+    "HandedOver",
     "Hours",
+    "Inference",
     "LinkState",
     "Marking",
     "Native",
@@ -85,10 +100,14 @@ __all__ = [
     "Witness",
     "Written",
     "decide",
+    "infer_schedules",
     "local_day",
     "next_hours",
+    "parse_window",
     "plan",
     "selected",
     "settle",
+    "taken",
     "undo",
+    "with_hours",
 ]

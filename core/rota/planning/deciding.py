@@ -108,7 +108,7 @@ class _Planning:
 
     def done(self) -> Plan:
         seen = self.seen
-        schedules = seen.unread.schedules
+        schedules, covered = seen.unread.schedules, 0
         for schedule in sorted(seen.source.items, key=_by_id):
             if schedule.ref is None or not selected(schedule, self.terms):
                 continue
@@ -121,10 +121,16 @@ class _Planning:
                     )
                 )
                 continue
+            if (
+                schedule.ref.key in self.seen.covered
+                and schedule.ref.key not in self.links
+            ):
+                covered += 1
+                continue
             schedules += 1
             self._schedule(schedule)
         self._absent()
-        self.notes += remarks(seen, self.hours.first_day, self.early)
+        self.notes += remarks(seen, self.hours.first_day, self.early, covered)
         changes = tuple(sorted(self.changes, key=_order))
         return Plan(
             pair=seen.pair,

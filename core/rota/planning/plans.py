@@ -186,6 +186,22 @@ class Refusal:
     wants: Fidelity | None = None
 
 
+@attrs.frozen(kw_only=True)
+class HandedOver:
+    """
+    A dated task at the source, for a person to close there.
+
+    Args:
+        ref: The task.
+        by: The inferred schedule that takes its place.
+    """
+
+    ref: Ref
+    day: dt.date
+    title: str
+    by: Ref
+
+
 class HaltKind(StrEnum):
     """Why a plan may not be applied as it is; the exit code follows from it."""
 
@@ -264,6 +280,7 @@ class Plan:
         equal: How many linked records need nothing.
         unread: How many schedules are told exactly and were as they were, so that
             they were not read again; the rest of them all is in ``fidelities``.
+        hand_over: What is still open at the source and has a schedule at the target.
         proofs: One for each source schedule that is or will be at the target.
     """
 
@@ -283,6 +300,7 @@ class Plan:
     schedules: int = 0
     unread: int = 0
     fidelities: Mapping[str, Fidelity] = attrs.field(factory=dict)
+    hand_over: tuple[HandedOver, ...] = ()
     format: int = FORMAT
 
     @property

@@ -12,7 +12,10 @@ from .snapshots import Snapshot
 
 
 def remarks(
-    seen: Snapshot, first_day: dt.date, early: Sequence[tuple[Ref, dt.datetime]]
+    seen: Snapshot,
+    first_day: dt.date,
+    early: Sequence[tuple[Ref, dt.datetime]],
+    covered: int,
 ) -> Iterator[Note]:
     """
     Yield what stops nothing and should be known.
@@ -20,6 +23,7 @@ def remarks(
     Args:
         first_day: The first day on which a change made now acts.
         early: Rounds that come before it, of records that are new.
+        covered: How many dated tasks an inferred schedule takes the place of.
     """
     for broken in (*seen.source.broken, *seen.target.broken):
         yield Note(
@@ -35,6 +39,12 @@ def remarks(
                 text=f"the {side}'s listing is not complete, so absence from it means "
                 f"nothing: {error}",
             )
+    if covered:
+        yield Note(
+            about=seen.source.certificate.account,
+            text=f"{covered} dated tasks are not carried one by one: inferred schedules "
+            "make their days at the target",
+        )
     if early:
         listed = ", ".join(f"{ref.key} {at:%d %b %H:%M}" for ref, at in early)
         yield Note(

@@ -123,6 +123,8 @@ class Snapshot:
         unsettled: ``(source, n)`` whose last write has no known outcome.
         entries: The target's directory, by ``kind:id``.
         baseline: Digest of config, filters, adapters and zone data.
+        covered: Dated tasks of the source whose days an inferred schedule makes
+            already, by ``kind:id``, and that schedule's.
     """
 
     pair: str
@@ -145,3 +147,14 @@ class Snapshot:
     witness: Witness | None = None
     before: Before = Before()
     baseline: str = ""
+    covered: Mapping[str, str] = attrs.field(factory=dict)
+
+    def zone_there(self, schedule: Schedule) -> str | None:
+        """Return the zone in which the target will hold a schedule, if it has one."""
+        account = self.target.certificate.asked.zone
+        if account is not None:
+            return account
+        place = schedule.task.place
+        said = self.crosswalk.target(place.ref) if place and place.ref else ""
+        entry = self.entries.get(said)
+        return entry.zone if entry else None

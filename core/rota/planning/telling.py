@@ -35,11 +35,13 @@ from rota.translation import (
 from rota.vendor import MARK_LENGTH, Removal, Suffix
 
 from .hours import Hours, local_day
+from .observed import observed
 from .plans import (
     Refusal,
 )
 from .snapshots import Snapshot
 from .terms import Marking, Native, OpenEnded, Terms, Texts, Unmapped
+from .whole_days import hours_given
 
 
 Wanted: TypeAlias = tuple[Piece, Schedule]
@@ -111,7 +113,8 @@ class Telling:
         doubt = self._doubt(schedule)
         if doubt:
             return Refusal(source=schedule.ref, title=title, why=doubt)
-        told = self._translate(schedule, self._target_zone(schedule))
+        told = self._translate(schedule, self.seen.zone_there(schedule))
+        rests_on = observed(schedule)
         carried = self.carrier.carry(schedule.task)
         problems = (
             *((told.refused,) if told.refused else ()),
@@ -127,8 +130,15 @@ class Telling:
             wanted=tuple(
                 (piece, self._wanted(carried.task, piece)) for piece in told.pieces
             ),
-            losses=(*told.losses, *carried.losses),
-            proof=self._proof(schedule, told.proof),
+            losses=(
+                *(rests_on.losses if rests_on else ()),
+                *hours_given(schedule),
+                *told.losses,
+                *carried.losses,
+            ),
+            proof=rests_on.prove(told.proof)
+            if rests_on and told.proof
+            else self._proof(schedule, told.proof),
         )
 
     def _doubt(self, schedule: Schedule) -> tuple[str, ...]:
@@ -138,6 +148,7 @@ class Telling:
             witness is None
             or schedule.ref is None
             or not isinstance(schedule.timing, Recurring | Once)
+            or hours_given(schedule)
         ):
             return ()
         shown = witness.by_schedule.get(schedule.ref.key, ())
@@ -165,17 +176,9 @@ class Telling:
     def _proof(self, schedule: Schedule, proof: Proof | None) -> Proof | None:
         if proof is None or self.seen.witness is None:
             return proof
-        if not isinstance(schedule.timing, Recurring | Once):
+        if not isinstance(schedule.timing, Recurring | Once) or hours_given(schedule):
             return proof
         return attrs.evolve(proof, basis=Basis.WITNESSED, until=self.seen.witness.last)
-
-    def _target_zone(self, schedule: Schedule) -> str | None:
-        if self.account_zone is not None:
-            return self.account_zone
-        place = schedule.task.place
-        said = self.seen.crosswalk.target(place.ref) if place and place.ref else ""
-        entry = self.seen.entries.get(said)
-        return entry.zone if entry else None
 
     def _translate(self, schedule: Schedule, zone: str | None) -> Translation:
         dated = self.can.timings.get(Once)

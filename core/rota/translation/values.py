@@ -73,6 +73,7 @@ class Basis(StrEnum):
 
     DERIVED = "derived"
     WITNESSED = "witnessed"
+    INFERRED = "inferred"
 
 
 @attrs.frozen(kw_only=True)
@@ -85,6 +86,8 @@ class Proof:
         last: The last day compared; None where the proof holds for all time.
         tzdata: The zone data it was made with; empty where no zone matters.
         until: The last day that the vendor's own expansion was seen to agree.
+        observed: The first and the last day of the dated tasks from which the rule was
+            inferred; None for a rule that the source states.
     """
 
     basis: Basis = Basis.DERIVED
@@ -93,10 +96,13 @@ class Proof:
     tzdata: str = ""
     assumptions: tuple[str, ...] = ()
     until: dt.date | None = None
+    observed: tuple[dt.date, dt.date] | None = None
 
     def __str__(self) -> str:
         to = f"until {self.last}" if self.last else "for all time"
         seen = f", witnessed until {self.until}" if self.until else ""
+        if self.observed:
+            seen = " from the days of {} to {}".format(*self.observed)
         return f"{self.basis} from {self.first} {to}{seen}"
 
 
