@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format docs oracle figures bench crash-matrix clean
+.PHONY: help demo test lint format docs oracle infer figures bench crash-matrix clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make.
@@ -50,6 +50,10 @@ docs: $(READY) ## Write the generated pages anew.
 RULES ?= 100000
 oracle: $(READY) ## Hold random rules against two other readings of the RFC (RULES=100000).
 	$(BIN)/python -P tests/oracle_run.py $(RULES)
+
+SEEDS ?= 10000
+infer: $(READY) ## Infer the rules behind days, with and without noise (SEEDS=10000).
+	$(BIN)/python -P tests/infer_run.py $(SEEDS)
 
 figures: $(READY) ## Measure a migration between sandboxes: time, calls, memory.
 	PYTHONPATH=tests $(BIN)/python -P tests/figures.py

@@ -380,12 +380,48 @@ def life(folder: Path) -> Terminal:
     return terminal
 
 
+def inferring(folder: Path) -> Terminal:
+    """Return a terminal for docs/inferring.md: half a year of tasks, and a fleet."""
+    from rota_navixy.sandbox import API_KEY, NavixySandbox
+    from rota_trackops.sandbox import TrackopsSandbox
+
+    clock = StillClock(MONDAY)
+    cases = TrackopsSandbox(clock=clock, filled=False)
+    case = cases.add_case("Harbour Mill", client=cases.add_client("Acme Storage"), id=1)
+    ann = cases.add_staff("Ann", "Okafor")
+    holidays = (dt.date(2026, 11, 26), dt.date(2026, 12, 25))
+    meters = (dt.date(2027, 1, 28), dt.date(2027, 2, 25), dt.date(2027, 3, 25))
+    for n in range(179):
+        day = dt.date(2026, 9, 1) + dt.timedelta(n)
+        if day.isoweekday() <= 5 and day not in holidays:
+            cases.add_task("Walk the fence", day, case=case, users=[ann])
+        if day.day in (1, 15):
+            cases.add_task("Test the alarm", day, case=case)
+        if day in meters:
+            cases.add_task("Read the meters", day, case=case)
+    cases.add_task("Walk the fence", dt.date(2026, 11, 28), case=case, users=[ann])
+    cases.add_task("Read the meters", meters[-1], case=case)
+    cases.add_task("Order torches", dt.date(2027, 1, 15), case=case)
+    fleet = NavixySandbox(
+        clock=clock, sample=False, zone="America/Chicago", rate_on_clock=True
+    )
+    fleet.world.add_place("Harbour Mill", 41.8827, -87.6233, id=41)
+    fleet.world.add_tracker("Day car", id=1041)
+    secrets = {"TRACKOPS_API_TOKEN": cases.token, "NAVIXY_API_KEY": API_KEY}
+    return Terminal(folder, clock, boxes={8020: cases, 8030: fleet}, environ=secrets)
+
+
 def python(folder: Path) -> Terminal:
     """Return a terminal for docs/python.md, which brings all it needs."""
     return Terminal(folder, StillClock(MONDAY))
 
 
-PAGES = {"life-of-a-plan": life, "python": python, "tutorial": tutorial}
+PAGES = {
+    "inferring": inferring,
+    "life-of-a-plan": life,
+    "python": python,
+    "tutorial": tutorial,
+}
 
 
 def play(page: Path, terminal: Terminal) -> Iterator[tuple[Step, list[str]]]:

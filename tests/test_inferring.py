@@ -27,7 +27,7 @@ from rota.planning import (
     plan,
     undo,
 )
-from rota.planning.inferring import _from
+from rota.planning.inferring import from_day
 from rota.planning.observed import observed
 from rota.recurrence import weekly
 from rota.translation import Basis
@@ -216,6 +216,32 @@ class TestPlanning:
         [later] = _planned(_infer(w, dt.date(2027, 2, 27))).refusals
         assert later.wants == "attended"
 
+    def test_another_inferred_pair_is_not_doubled(self) -> None:
+        """What one pair of two accounts has inferred, another does not infer again."""
+        w = world()
+        _put(w, "Harbour patrol", *WEEKDAYS)
+        _apply(w, _planned(_infer(w)))
+        other = InferredPair(
+            "others",
+            source=Remembered(
+                "guards",
+                w.source.capabilities,
+                pair="infer:others",
+                ledger=w.ledger,
+                clock=w.clock,
+            ),
+            target=w.target,
+            crosswalk=CROSSWALK,
+            terms=w.pair.terms,
+        )
+        dated = read_dated(
+            w.pair, other, w.ledger, first=FIRST, last=LAST, clock=w.clock
+        )
+        made = _planned(infer_schedules(dated, Choices(begin=TOMORROW)))
+
+        assert made.changes == ()
+        assert "by pair 'infer:patrols'" in made.refusals[0].why[0]
+
     def test_what_a_pair_wrote_is_no_source(self) -> None:
         """Tasks with rota's mark are left out, unless the pair relays."""
         w = world()
@@ -306,6 +332,11 @@ class TestWhatIsSaid:
             _infer(w, readings={finding.name: 3})
         with pytest.raises(ValueRefused, match="no group begins"):
             _infer(w, readings={"zz": 1})
+        with pytest.raises(ValueRefused, match="have hours: 22:00-02:00"):
+            _infer(w, windows={finding.name: _NIGHT})
+        _apply(w, _planned(chosen))
+        with pytest.raises(ValueRefused, match="was inferred before"):
+            _infer(w, readings={finding.name: 1})
 
     def test_a_round_that_is_over_is_not_made(self) -> None:
         """A rule that has ended names no day ahead, and is told with the way out."""
@@ -314,6 +345,14 @@ class TestWhatIsSaid:
         [refusal] = _planned(_infer(w)).refusals
 
         assert "it is over" in refusal.why[0]
+
+    def test_nothing_is_made_before_the_first_task(self) -> None:
+        """A round that begins next month is not made this month."""
+        w = world(fidelity="attended")
+        _put(w, "Lobby", *weekly([3]).days(dt.date(2027, 2, 1), dt.date(2027, 4, 28)))
+        [change] = _planned(_infer(w)).changes
+
+        assert (change.act, change.first_day) == (Act.DEFER, dt.date(2027, 2, 3))
 
     def test_instructions_that_differ_are_a_loss(self) -> None:
         """The latest ones are taken, and the loss says that there were others."""
@@ -336,7 +375,7 @@ class TestWhatIsSaid:
             begin = last + DAY * chance.randrange(-40, 400)
             end = begin + DAY * 1500
             for reading in infer(truth.days(first, last), first, last).readings:
-                said = _from(reading, begin)
+                said = from_day(reading, begin)
                 days = said.days(begin - DAY * 900, end) if said else ()
                 assert days == reading.recurrence.days(begin, end)
 

@@ -385,9 +385,11 @@ def recall(ledger: Ledger, state: PairState) -> tuple[Schedule, ...]:
 
 
 def _covered(
-    pair: Pair, ledger: Ledger, items: Iterable[Schedule]
+    pair: Pair, ledger: Ledger, items: tuple[Schedule, ...]
 ) -> Mapping[str, str]:
     """Return the dated tasks of the source whose place an inferred schedule takes."""
+    if not any(isinstance(item.timing, Once) for item in items):
+        return {}
     there = [
         schedule
         for state in ledger.pairs(INFERRED)

@@ -8,7 +8,7 @@ the ledger: what was inferred stays, whatever becomes of the tasks.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import attrs
 
@@ -19,7 +19,7 @@ from .errors import VendorError
 from .gathering import Pair, gather, load_links, recall
 from .ledger import Ledger
 from .model import Schedule
-from .planning import Dated, Note, Plan, Terms
+from .planning import Dated, Note, Plan, Terms, taken
 from .planning.observed import INFERRED
 from .vendor import (
     Account,
@@ -148,13 +148,24 @@ def read_dated(
             "--until)",
             account=pair.source.name,
         )
+    items = pair.transformed(tasks.items)
+    carried = {
+        link.source: name
+        for name in others
+        for link in load_links(ledger, ledger.pair(name))
+    }
+    for state in ledger.pairs(INFERRED):
+        if state.name != inferred.name:
+            there = recall(ledger, state)
+            found = taken(items, there, pair.target.name, relay=pair.terms.relay)
+            carried |= dict.fromkeys(found, state.name)
     return Dated(
         seen=gather(inferred, ledger, clock=clock),
-        tasks=attrs.evolve(tasks, items=pair.transformed(tasks.items)),
+        tasks=attrs.evolve(tasks, items=items),
         terms=pair.terms,
         first=first,
         last=last,
-        carried=_carried(ledger, others),
+        carried=carried,
     )
 
 
@@ -164,9 +175,19 @@ def forget(made: Plan, pair: Pair, ledger: Ledger, run: int) -> Plan:
 
     Of other pairs they go on waiting, since the source goes on wanting them; what was
     inferred is wanted by nobody else.
+
+    Args:
+        made: The plan that takes the run back.
     """
     if not isinstance(pair, InferredPair):
         return made
+    notes = [
+        Note(
+            about=pair.source.name,
+            text="tasks that were handed over stay as people left them; rota makes none "
+            "of them again",
+        )
+    ]
     dropped = {
         (due.source, due.n, due.day)
         for due in ledger.due(ledger.pair(pair.name))
@@ -177,19 +198,12 @@ def forget(made: Plan, pair: Pair, ledger: Ledger, run: int) -> Plan:
         for change in made.waiting
         if (change.source.key, change.n, change.first_day) not in dropped
     )
-    if len(kept) == len(made.waiting):
-        return made
-    told = Note(
-        about=pair.name,
-        text=f"{len(made.waiting) - len(kept)} pieces that wait for their day are "
-        "dropped, once this is applied",
-    )
-    return attrs.evolve(made, waiting=kept, notes=(*made.notes, told))
-
-
-def _carried(ledger: Ledger, pairs: Iterable[str]) -> Mapping[str, str]:
-    return {
-        link.source: name
-        for name in pairs
-        for link in load_links(ledger, ledger.pair(name))
-    }
+    if len(kept) < len(made.waiting):
+        notes.append(
+            Note(
+                about=pair.name,
+                text=f"{len(made.waiting) - len(kept)} pieces that wait for their day "
+                "are dropped, once this is applied",
+            )
+        )
+    return attrs.evolve(made, waiting=kept, notes=(*made.notes, *notes))

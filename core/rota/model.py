@@ -164,6 +164,18 @@ class Window:
             keeps=keeps,
         )
 
+    @classmethod
+    def parse(cls, text: str) -> Window:
+        """Read ``22:00-02:00``; an end that is not after the start is on the next day."""
+        start, _, end = text.partition("-")
+        try:
+            first, last = (dt.time.fromisoformat(at.strip()) for at in (start, end))
+        except ValueError:
+            raise ValueRefused(
+                f"{text!r} is no window", hint="write a start and an end: 08:00-17:00"
+            ) from None
+        return cls(start=first, end=last, days=0 if last > first else 1)
+
     @property
     def length(self) -> dt.timedelta:
         """Its length on a day without a clock change."""

@@ -76,7 +76,9 @@ def _plan_lines(plan: Plan, rate: float, full: bool) -> Iterator[str]:
             yield from _act(act, changes, full)
     if plan.hand_over:
         yield ""
-        yield from _handed_over(plan.hand_over, "once this is done")
+        yield from _handed_over(
+            plan.hand_over, "once this is done" if plan.changes else "now"
+        )
     yield from _losses(plan.changes, full)
     if plan.conflicts:
         yield ""

@@ -23,7 +23,6 @@ from rota.planning import (
     Inference,
     infer_schedules,
     local_day,
-    parse_window,
 )
 
 from .plan import code
@@ -147,7 +146,7 @@ def command(
             others=_between(session, account, target),
             clock=session.clock,
         )
-    found = infer_schedules(dated, choices)
+        found = infer_schedules(dated, choices)
     made = found.plan
     if made is not None:
         session.notify("rota_plan_made", plan=made)
@@ -229,7 +228,7 @@ def _windows(given: Iterable[str]) -> dict[str, Window]:
         group, equals, text = word.rpartition("=")
         if equals and not group:
             raise ValueRefused(f"{word!r} names no group", hint="leave the = out")
-        found[group] = parse_window(text)
+        found[group] = Window.parse(text)
     return found
 
 

@@ -53,7 +53,7 @@ from .snapshots import (
 from .telling import selected
 from .terms import Cap, Caps, Marking, Native, OpenEnded, Terms, Texts, Unmapped
 from .undoing import Written, undo
-from .whole_days import parse_window, with_hours
+from .whole_days import with_hours
 
 
 __all__ = [
@@ -103,7 +103,6 @@ __all__ = [
     "infer_schedules",
     "local_day",
     "next_hours",
-    "parse_window",
     "plan",
     "selected",
     "settle",

@@ -34,7 +34,7 @@ from .plans import HandedOver, Note, NoteKind, Plan, Refusal
 from .snapshots import Snapshot
 from .telling import selected
 from .terms import Terms
-from .whole_days import give_hours, parse_window, wants_hours
+from .whole_days import give_hours, wants_hours
 
 
 EXCEPTIONS = 0.05
@@ -58,7 +58,8 @@ class Dated:
         terms: The pair's.
         first: The first day of which tasks were read.
         last: The last one.
-        carried: Tasks that a pair carries one by one, by ``kind:id``, and that pair.
+        carried: Tasks whose days another pair has at the target already, by
+            ``kind:id``, and that pair.
     """
 
     seen: Snapshot
@@ -228,6 +229,9 @@ class _Inferring:
         choices = {_named(n, groups): v for n, v in self.asked.readings.items()}
         windows = {_named(n, groups): v for n, v in self.asked.windows.items()}
         for each in groups:
+            if each.ref in choices or each.ref in windows:
+                self._check(each, windowed=each.ref in windows)
+        for each in groups:
             if each.ref in self.known:
                 self._known(each, self.known[each.ref])
             else:
@@ -251,6 +255,20 @@ class _Inferring:
             and item.status is not ScheduleStatus.INACTIVE
             and selected(item, self.dated.terms)
         )
+
+    def _check(self, each: Group, *, windowed: bool) -> None:
+        """Refuse what was said of a group and would have no effect."""
+        if each.ref in self.known:
+            raise ValueRefused(
+                f"{each.task.title!r} ({each.ref.id}) was inferred before",
+                hint="undo the run that made it, to infer it anew: rota runs",
+            )
+        if windowed and not isinstance(each.window, AllDay):
+            raise ValueRefused(
+                f"the tasks of {each.task.title!r} ({each.ref.id}) have hours: "
+                f"{each.window}",
+                hint="leave its --window out",
+            )
 
     def _plan(self) -> Plan:
         source = attrs.evolve(
@@ -354,7 +372,8 @@ class _Inferring:
         )
         first = each.days[0]
         last = max(each.days[-1], min(yesterday, self.dated.last))
-        begin = self.asked.begin
+        # Before its first task nobody knows of it.
+        begin = self.asked.begin and max(self.asked.begin, first)
         found = infer(each.days, first, last, exceptions=self.asked.exceptions)
         readings = _apart(found.readings, begin or self.hours.first_day)
         chosen = readings[0] if len(readings) == 1 and found.sure else None
@@ -368,14 +387,22 @@ class _Inferring:
         why = found.unsure if chosen is None else ""
         if chosen is None and len(readings) > 1:
             why = "several rules fit equally; choose one with --choose"
-        days = begin and chosen and _from(chosen, begin)
+        days = begin and chosen and from_day(chosen, begin)
         if chosen and begin and not days:
             why = (
                 f"it is over: its rule names no day from {begin} on; --until ends the "
                 "reading earlier, if it goes on"
             )
         if chosen and days and begin:
-            why = self._make(each, first, last, chosen, days, window)
+            rests_on = Observed(
+                first=first,
+                last=last,
+                days=each.days,
+                begin=begin,
+                target=self.target,
+                losses=tuple(_unheld(each, first, last, chosen)),
+            )
+            why = self._make(each, rests_on, days, window)
         self._find(
             each,
             first,
@@ -404,17 +431,10 @@ class _Inferring:
         )
 
     def _make(
-        self,
-        each: Group,
-        first: dt.date,
-        last: dt.date,
-        reading: Reading,
-        days: Recurrence,
-        window: Window | None,
+        self, each: Group, rests_on: Observed, days: Recurrence, window: Window | None
     ) -> str:
         """Make the schedule of a group, or say why it can't be made."""
-        begin = self.asked.begin
-        assert begin is not None
+        begin = rests_on.begin
         carried = [
             (day, self.dated.carried[item.ref.key])
             for item, day in zip(each.items, each.days, strict=True)
@@ -423,11 +443,10 @@ class _Inferring:
         if carried:
             day, pair = max(carried)
             return (
-                f"{len(carried)} of its tasks are at {self.target} already, written one "
-                f"by one by pair {pair!r}, and would be there twice: begin after {day}, "
-                "or undo that run first"
+                f"{len(carried)} of its tasks are at {self.target} already, by pair "
+                f"{pair!r}, and would be there twice: begin after {day}, or undo that "
+                "run first"
             )
-        losses = list(_unheld(each, first, last, reading))
         schedule = Schedule(
             ref=each.ref,
             task=each.task,
@@ -440,14 +459,6 @@ class _Inferring:
             if hours is None or zone is None:
                 return why or f"{self.target} has hours in no zone that is known"
             schedule = give_hours(schedule, hours, zone)
-        rests_on = Observed(
-            first=first,
-            last=last,
-            days=each.days,
-            begin=begin,
-            target=self.target,
-            losses=tuple(losses),
-        )
         self.fresh.append(keep(schedule, rests_on))
         self._hand_over(each, begin, days.dayset())
         return ""
@@ -455,7 +466,7 @@ class _Inferring:
     def _hours(self, window: Window | None) -> tuple[Window | None, str]:
         said = self.dated.terms.defaults.get("window")
         if window is None and isinstance(said, str):
-            window = parse_window(said)
+            window = Window.parse(said)
         if window is not None:
             return window, ""
         return None, (
@@ -505,7 +516,7 @@ def _apart(readings: Iterable[Reading], begin: dt.date) -> tuple[Reading, ...]:
     return tuple(kept)
 
 
-def _from(reading: Reading, begin: dt.date) -> Recurrence | None:
+def from_day(reading: Reading, begin: dt.date) -> Recurrence | None:
     """Return what a reading says from a day on; None where it says no day."""
     rules = [_anchored(rule, begin) for rule in reading.rules.rules]
     found = Recurrence(

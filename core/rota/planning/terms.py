@@ -9,6 +9,7 @@ import attrs
 
 from rota.model import (
     Json,
+    Window,
 )
 from rota.translation import (
     Fidelity,
@@ -80,6 +81,12 @@ class Marking(StrEnum):
 SELECTABLE = ("case", "category", "id", "post", "site", "title")
 
 
+def _window(_: object, field: object, value: Mapping[str, Json]) -> None:
+    said = value.get("window")
+    if said is not None:
+        Window.parse(said if isinstance(said, str) else str(said))
+
+
 @attrs.frozen(kw_only=True)
 class Terms:
     """
@@ -101,7 +108,7 @@ class Terms:
             [attrs.validators.ge(1), attrs.validators.le(3660)]
         ),
     )
-    defaults: Mapping[str, Json] = attrs.field(factory=dict)
+    defaults: Mapping[str, Json] = attrs.field(factory=dict, validator=_window)
     select: Mapping[str, tuple[str, ...]] = attrs.field(
         factory=dict,
         validator=attrs.validators.deep_mapping(

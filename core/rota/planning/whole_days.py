@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import attrs
 
-from rota.errors import ValueRefused
 from rota.model import (
     AdHoc,
     AllDay,
@@ -26,18 +23,6 @@ from .snapshots import Snapshot
 
 
 _KEY = "hours_given"
-
-
-def parse_window(text: str) -> Window:
-    """Read ``22:00-02:00``; an end that is not after the start is on the next day."""
-    start, _, end = text.partition("-")
-    try:
-        first, last = (dt.time.fromisoformat(at.strip()) for at in (start, end))
-        return Window(start=first, end=last, days=0 if last > first else 1)
-    except ValueError:
-        raise ValueRefused(
-            f"{text!r} is no window", hint="write a start and an end: 08:00-17:00"
-        ) from None
 
 
 def wants_hours(can: Capabilities) -> bool:
@@ -77,7 +62,7 @@ def with_hours(seen: Snapshot) -> Snapshot:
     said = seen.terms.defaults.get("window")
     if not isinstance(said, str) or not wants_hours(seen.target_capabilities):
         return seen
-    hours = parse_window(said)
+    hours = Window.parse(said)
 
     def timed(item: Schedule) -> Schedule:
         zone = seen.zone_there(item)
