@@ -216,6 +216,19 @@ class TestPlanning:
         [later] = _planned(_infer(w, dt.date(2027, 2, 27))).refusals
         assert later.wants == "attended"
 
+    def test_days_that_neither_side_has_are_told(self) -> None:
+        """Between the last task and the beginning nobody would come; that is said."""
+        w = world(fidelity="attended")
+        _put(w, "Harbour patrol", *WEEKDAYS)
+        none = _planned(_infer(w, dt.date(2027, 3, 1)))
+        assert not [n for n in none.notes if n.kind is NoteKind.WAITS]
+        [gap] = [
+            note
+            for note in _planned(_infer(w, dt.date(2027, 3, 3))).notes
+            if note.kind is NoteKind.WAITS
+        ]
+        assert gap.text.endswith("2027-03-01, 2027-03-02")
+
     def test_another_inferred_pair_is_not_doubled(self) -> None:
         """What one pair of two accounts has inferred, another does not infer again."""
         w = world()

@@ -134,6 +134,17 @@ class LedgerPromises:
             assert again.pair("patrols") == told
             assert told.baseline == "b1"
 
+    def test_pairs_are_listed_by_name(self, ledger: Ledger) -> None:
+        """All that were ever asked for, or those whose names begin alike."""
+        for name in ("visits", "infer:visits", "infer:patrols"):
+            ledger.pair(name)
+
+        assert [pair.name for pair in ledger.pairs("infer:")] == [
+            "infer:patrols",
+            "infer:visits",
+        ]
+        assert ledger.pair("visits") in ledger.pairs()
+
     def test_sides_remember_who_asked_and_how_many(self, scene: Scene) -> None:
         """Who asked and how many records were seen are kept for each pair and side."""
         ledger, pair = scene.ledger, scene.pair

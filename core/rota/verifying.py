@@ -22,6 +22,7 @@ from .gathering import Pair, gather
 from .ledger import Ledger
 from .model import Occurrence, Once, Recurring, Ref, Schedule, ScheduleStatus
 from .planning import Act, Change, LinkState, NoteKind, Plan, Snapshot, plan
+from .planning.observed import observed
 from .translation import Basis, Proof, expand
 from .vendor import Account
 
@@ -243,6 +244,13 @@ def _check(
     else:
         verdict = Verdict.AGREES
     known = calendar.known and seen.witness is not None
+    proof = Proof(
+        basis=Basis.WITNESSED if known else Basis.DERIVED,
+        first=first,
+        last=last,
+        until=min(last, seen.witness.last) if known and seen.witness else None,
+    )
+    rests_on = observed(schedule)
     return Checked(
         source=schedule.ref,
         title=schedule.task.title,
@@ -252,12 +260,7 @@ def _check(
         compared=len(ours),
         missing=tuple(sorted((missing + Counter(unseen)).elements(), key=_when)),
         added=tuple(sorted(added.elements(), key=_when)),
-        proof=Proof(
-            basis=Basis.WITNESSED if known else Basis.DERIVED,
-            first=first,
-            last=last,
-            until=min(last, seen.witness.last) if known and seen.witness else None,
-        ),
+        proof=rests_on.prove(proof) if rests_on else proof,
         why="the target's own calendar lacks some of it" if unseen else "",
     )
 

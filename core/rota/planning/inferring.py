@@ -402,7 +402,7 @@ class _Inferring:
                 target=self.target,
                 losses=tuple(_unheld(each, first, last, chosen)),
             )
-            why = self._make(each, rests_on, days, window)
+            why = self._make(each, rests_on, chosen, days, window)
         self._find(
             each,
             first,
@@ -431,7 +431,12 @@ class _Inferring:
         )
 
     def _make(
-        self, each: Group, rests_on: Observed, days: Recurrence, window: Window | None
+        self,
+        each: Group,
+        rests_on: Observed,
+        reading: Reading,
+        days: Recurrence,
+        window: Window | None,
     ) -> str:
         """Make the schedule of a group, or say why it can't be made."""
         begin = rests_on.begin
@@ -459,6 +464,17 @@ class _Inferring:
             if hours is None or zone is None:
                 return why or f"{self.target} has hours in no zone that is known"
             schedule = give_hours(schedule, hours, zone)
+        after = max(each.days[-1], self.today) + _DAY
+        gap = reading.rules.days(after, begin - _DAY) if after < begin else ()
+        if gap:
+            self.notes.append(
+                Note(
+                    kind=NoteKind.WAITS,
+                    about=str(each.ref),
+                    text=f"after its last task and before {begin} the rule names days "
+                    f"that neither side has: {_listed(gap)}",
+                )
+            )
         self.fresh.append(keep(schedule, rests_on))
         self._hand_over(each, begin, days.dayset())
         return ""
