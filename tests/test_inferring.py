@@ -188,6 +188,19 @@ class TestPlanning:
         assert extra in {c.source for c in ordinary.changes}
         assert len(ordinary.changes) == 2  # and tonight's, which comes before it
 
+    def test_nothing_is_handed_over_to_a_schedule_that_is_gone(self) -> None:
+        """Who closes a task must not find that its schedule was removed meanwhile."""
+        w = world()
+        _put(w, "Harbour patrol", *WEEKDAYS)
+        _apply(w, _planned(_infer(w)))
+        there = w.target.held[0].ref
+        assert there is not None
+        w.target.delete(there)
+        made = _planned(_infer(w))
+
+        assert (made.changes, made.hand_over) == ((), ())
+        assert any(note.kind is NoteKind.GONE for note in made.notes)
+
     def test_an_ordinary_plan_neither_doubles_nor_retires(self) -> None:
         """Days that an inferred schedule makes are not carried one by one as well."""
         w = world()
@@ -409,7 +422,7 @@ class TestWhenAndHow:
         _put(w, "Harbour patrol", *WEEKDAYS)
         [refusal] = _planned(_infer(w, dt.date(2027, 2, 1))).refusals
         assert refusal.wants == "attended"
-        assert "begin on 2027-01-05" in refusal.why[-1]
+        assert "--from 2027-01-05 needs nobody" in refusal.why[-1]
 
         w = world(fidelity="attended")
         _put(w, "Harbour patrol", *WEEKDAYS)

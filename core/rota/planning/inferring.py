@@ -42,6 +42,7 @@ EXCEPTIONS = 0.05
 
 _DAY = dt.timedelta(1)
 _SHOWN = 6
+_NOT_THERE = (NoteKind.GONE, NoteKind.UNMARKED, NoteKind.DOUBT)
 
 
 # ------------------------------------------------------------------------------ values
@@ -275,8 +276,11 @@ class _Inferring:
             self.seen.source, items=(*self.seen.source.items, *self.fresh)
         )
         made = plan(attrs.evolve(self.seen, source=source))
+        # Nothing is closed for a schedule that is not there, or perhaps not.
+        odd = {note.about for note in made.notes if note.kind in _NOT_THERE}
         there = {link.source for link in self.seen.links}
         there |= {change.source.key for change in (*made.changes, *made.waiting)}
+        there -= {link.source for link in self.seen.links if link.target in odd}
         waits = [(change.source, change.first_day) for change in made.waiting]
         listed = [each for each in self.hand_over if each.by.key in there]
         now = [
@@ -306,7 +310,10 @@ class _Inferring:
             return refusal
         return attrs.evolve(
             refusal,
-            why=(*refusal.why, f"or begin on {first}: what is written now acts then"),
+            why=(
+                *refusal.why,
+                f"if only for its beginning: --from {first} needs nobody",
+            ),
         )
 
     # --------------------------------------------------------------- inferred before
@@ -336,7 +343,9 @@ class _Inferring:
         if rests_on is None:
             return
         first, last = self.dated.first, min(self.dated.last, rests_on.begin - _DAY)
-        missing = [d for d in rests_on.days if first <= d <= last and d not in days]
+        missing = sorted(
+            {day for day in rests_on.days if first <= day <= last} - set(days)
+        )
         if missing:
             self.notes.append(
                 Note(
