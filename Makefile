@@ -59,7 +59,7 @@ figures: $(READY) ## Measure a migration between sandboxes: time, calls, memory.
 	PYTHONPATH=tests $(BIN)/python -P tests/figures.py
 
 BENCH ?=
-bench: $(READY) ## Measure beside peers (BENCH='--write --large --rust').
+bench: $(READY) ## Measure beside peers (BENCH='--write --large --rust --peers DIR').
 	PYTHONPATH=tests:tests/bench:$$PYTHONPATH $(BIN)/python -P tests/bench/run.py $(BENCH)
 
 crash-matrix: $(READY) ## Kill the process at every boundary of a write; write the table.

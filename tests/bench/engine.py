@@ -1,23 +1,20 @@
-"""Translation and planning of many schedules: time, memory and growth."""
+"""Translation of many schedules: time, memory and growth; and schedules to plan."""
 
 from __future__ import annotations
 
 import datetime as dt
-import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
 import attrs
-from pairs import CHICAGO, patrol, world
+from pairs import CHICAGO, patrol
 
-from rota.gathering import gather
 from rota.model import Kind, Line, Recurring, Ref, Schedule, Window, Zone, ZoneOrigin
-from rota.planning import LinkState, Snapshot, plan
 from rota.plugins import survey
 from rota.recurrence import ByDay, Freq, Recurrence, Rule, monthly, weekly
 from rota.translation import Fidelity, Request, translate
-from rota.vendor import Capabilities, Listing
+from rota.vendor import Capabilities
 
 
 ZONES = (CHICAGO, "America/Phoenix", "America/New_York", "America/Los_Angeles")
@@ -109,84 +106,16 @@ def translating(vendor: str, many: int) -> dict[str, float]:
 # ----------------------------------------------------------------------------- planning
 
 
-def _sources(many: int) -> tuple[Schedule, ...]:
-    return tuple(
-        attrs.evolve(
-            patrol(
-                f"Round {n}",
-                rule=weekly(
-                    [day for day in range(1, 8) if (n % 127 + 1) >> day - 1 & 1]
-                ),
-                window=Window(
-                    start=dt.time(n // 127 % 20, n % 60),
-                    end=dt.time(n // 127 % 20 + 2, n % 60),
-                ),
-            ),
-            ref=Ref(account="guards", kind=Kind.SCHEDULE, id=str(n)),
-        )
-        for n in range(many)
-    )
-
-
-def _apart(schedule: Schedule) -> Schedule:
-    """Return a copy that shares nothing, as one read on another day."""
-    return pickle.loads(pickle.dumps(schedule))
-
-
-def settled(many: int) -> Snapshot:
-    """Return a snapshot in which every source has its equal and linked record."""
-    stage = world()
-    bare = attrs.evolve(
-        gather(stage.pair, stage.ledger, clock=stage.clock), witness=None
-    )
-    seen = attrs.evolve(bare, source=_listing(bare.source, _sources(many)))
-    items, links = [], []
-    for change in plan(seen).changes:
-        assert change.after
-        assert change.agreed
-        ref = Ref(account="fleet", kind=Kind.SCHEDULE, id=str(len(items)))
-        record = attrs.evolve(_apart(change.after), ref=ref, mark=change.mark)
-        items.append(record)
-        links.append(
-            LinkState(
-                source=change.source.key,
-                n=change.n,
-                target=ref.key,
-                agreed=change.agreed,
-                seen=_apart(record),
-                last=change.last_day,
-            )
-        )
+def source(n: int) -> Schedule:
+    """Return one of many patrols that are for ever; about 2,500 tell the time apart."""
     return attrs.evolve(
-        bare,
-        source=_listing(bare.source, _sources(many)),
-        target=_listing(bare.target, tuple(items)),
-        links=tuple(links),
+        patrol(
+            f"Round {n}",
+            rule=weekly([day for day in range(1, 8) if (n % 127 + 1) >> day - 1 & 1]),
+            window=Window(
+                start=dt.time(n // 127 % 20, n % 60),
+                end=dt.time(n // 127 % 20 + 2, n % 60),
+            ),
+        ),
+        ref=Ref(account="guards", kind=Kind.SCHEDULE, id=str(n + 1)),
     )
-
-
-def _listing(
-    listing: Listing[Schedule], items: tuple[Schedule, ...]
-) -> Listing[Schedule]:
-    rows = attrs.evolve(listing.certificate, rows=len(items))
-    return attrs.evolve(listing, items=items, certificate=rows)
-
-
-def planning(many: int) -> dict[str, float]:
-    """Plan so many equal schedules once, and return what it took."""
-    floor = peak()
-    seen = settled(many)
-    held = peak()
-    began = perf_counter()
-    made = plan(seen)
-    took = perf_counter() - began
-    if made.changes or made.refusals or made.equal != many:
-        raise SystemExit(
-            f"{len(made.changes)} changes, {len(made.refusals)} refusals, "
-            f"{made.equal} equal: these were to be equal"
-        )
-    return {
-        "rate": many / took,
-        "held": (held - floor) / many * 1_000,
-        "more": (peak() - held) / many * 1_000,
-    }

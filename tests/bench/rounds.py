@@ -35,10 +35,7 @@ class Figure:
     @property
     def verdict(self) -> str:
         """Whether the goal is met, in words."""
-        if self.least is None:
-            return ""
-        said = "met" if self.ratio >= self.least else "**not met**"
-        return f"{self.least:,g}x: {said}"
+        return verdict(self.ratio, self.least)
 
 
 @attrs.frozen(kw_only=True)
@@ -115,6 +112,14 @@ def table(figures: Sequence[Figure], item: str) -> str:
             f"| {said(low)}..{said(high)} | {figure.verdict} |"
         )
     return "\n".join(lines)
+
+
+def verdict(ratio: float, least: float | None) -> str:
+    """Say whether a goal is met; nothing where there is none."""
+    if least is None:
+        return ""
+    met = "met" if ratio >= least else "**not met**"
+    return f"{least:,g}x: {met}"
 
 
 def said(number: float) -> str:

@@ -5,7 +5,8 @@ Measure rota beside its peers, side by side in one run; run by ``make bench``.
 
 ``--write`` puts the page into docs/performance.md. ``--large`` goes on to translate
 10,000 and plan 100,000 schedules, ``--huge`` to translate 100,000.
-``--rust`` measures beside rrule 0.0.1 from PyPI, which has to be on PYTHONPATH.
+``--rust`` measures beside rrule 0.0.1 from PyPI, which has to be on PYTHONPATH;
+``--peers DIR`` beside octoDNS and vdirsyncer, in an environment of their own at DIR.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import engine
+import equal
 import rounds
 import rules
 
@@ -82,11 +84,12 @@ Zone tables are built once, so that few schedules pay for them as many do.
 PLAN = """\
 ## Plan equal schedules
 
-Every schedule has its equal record and its link; nothing is shared between the sides.
-Memory is of both sides and the links, and what planning adds. The goal of 1 MB to 1,000
-is **not met** by what is held, and is by what planning adds. The listings are in memory:
-reading vendors' records from files is not measured, so neither are octoDNS and
-vdirsyncer beside it.
+Two local files of TrackTik's and Navixy's own records, a thousand to a page, each pair of
+them linked and equal; read by the vendors' mappings, planned as a cycle of `rota mirror`
+does, in a process of its own. Time and memory are of the whole process, less those of one
+that only starts. Read before is every cycle but the first: rows that are as they were are
+known by their prints, and nothing of them is held. octoDNS plans two YAML files of as
+many equal records, vdirsyncer syncs two folders of as many files that it has seen before.
 """
 
 
@@ -122,30 +125,22 @@ def translations(sizes: list[int]) -> str:
     return "\n".join(lines)
 
 
-def plans(sizes: list[int]) -> str:
-    """Return the table of plans, the median of three processes for the smallest."""
-    lines = [
-        "| schedules | items/s | least..most | growth | MB per 1,000 | and to plan |",
-        "| ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    first = 0.0
-    for many in sizes:
-        tried = sorted(
-            (one("plan", "-", many) for _ in range(3 if many <= 1_000 else 1)),
-            key=lambda found: found["rate"],
-        )
-        found = tried[len(tried) // 2]
-        first = first or found["rate"]
-        lines.append(
-            f"| {many:,} | {found['rate']:,.0f} | {tried[0]['rate']:,.0f}.."
-            f"{tried[-1]['rate']:,.0f} | {found['rate'] / first:.2f} "
-            f"| {found['held']:.1f} | {found['more']:.2f} |"
-        )
-    return "\n".join(lines)
+def plans(sizes: list[int], rounds: int, peers: Path | None) -> str:
+    """Return the tables of plans."""
+    told = [equal.table(many, rounds, peers) for many in sizes]
+    if peers is None:
+        told.append("octoDNS and vdirsyncer were not there to measure.")
+    return "\n\n".join(told)
 
 
 def page(
-    machine: str, many: int, told: list[int], planned: list[int], *, rust: bool
+    machine: str,
+    many: int,
+    told: list[int],
+    planned: list[int],
+    *,
+    rust: bool,
+    peers: Path | None,
 ) -> str:
     """Measure everything, and return the page."""
     parts = [
@@ -168,7 +163,7 @@ def page(
         TRANSLATE,
         translations(told),
         PLAN,
-        plans(planned),
+        plans(planned, min(many, 3), peers),
     ]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
@@ -182,21 +177,27 @@ def main() -> int:
     )
     asked.add_argument("--huge", action="store_true", help="Translate 100,000.")
     asked.add_argument("--rust", action="store_true", help="Measure rrule, too.")
+    asked.add_argument(
+        "--peers", type=Path, help="Measure octoDNS and vdirsyncer, too."
+    )
     asked.add_argument("--rounds", type=int, default=5)
     asked.add_argument("--machine", default="2 shared cores, Python 3.11")
     asked.add_argument("--one", nargs=3, metavar=("WHAT", "VENDOR", "MANY"))
     words = asked.parse_args()
     if words.one:
         what, vendor, many = words.one
-        found = (
-            engine.translating(vendor, int(many))
-            if what == "translate"
-            else engine.planning(int(many))
-        )
-        sys.stdout.write(json.dumps(found) + "\n")
+        if what == "translate":
+            found = engine.translating(vendor, int(many))
+            sys.stdout.write(json.dumps(found) + "\n")
+        elif what != "idle":
+            equal.look(Path(vendor), int(many), full=what == "first")
         return 0
     if words.rust and not find_spec("rrule"):
         asked.error("rrule is not there: pip install --target DIR rrule==0.0.1")
+    if words.peers and not (words.peers / "bin" / "octodns-sync").exists():
+        asked.error(
+            "they are not there: pip install octodns vdirsyncer, in a venv at DIR"
+        )
     large = words.large or words.huge
     told = [
         500,
@@ -205,7 +206,9 @@ def main() -> int:
         *([100_000] if words.huge else []),
     ]
     planned = [1_000, 10_000, *([100_000] if large else [])]
-    text = page(words.machine, words.rounds, told, planned, rust=words.rust)
+    text = page(
+        words.machine, words.rounds, told, planned, rust=words.rust, peers=words.peers
+    )
     sys.stdout.write(text)
     if words.write:
         PAGE.write_text(text, encoding="utf-8")
