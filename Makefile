@@ -7,12 +7,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format docs oracle infer figures bench crash-matrix clean
+.PHONY: help demo test lint format docs oracle infer figures bench ledger-figures \
+	crash-matrix clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make.
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | \
-	awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { \
@@ -61,6 +62,10 @@ figures: $(READY) ## Measure a migration between sandboxes: time, calls, memory.
 BENCH ?=
 bench: $(READY) ## Measure beside peers (BENCH='--write --large --rust --peers DIR').
 	PYTHONPATH=tests:tests/bench:$$PYTHONPATH $(BIN)/python -P tests/bench/run.py $(BENCH)
+
+LINKS ?= 1000000
+ledger-figures: $(READY) ## Measure a ledger of a million links (LINKS=1000000).
+	PYTHONPATH=tests $(BIN)/python -P tests/ledger_figures.py $(LINKS)
 
 crash-matrix: $(READY) ## Kill the process at every boundary of a write; write the table.
 	PYTHONPATH=tests $(BIN)/python -P tests/crash_matrix.py

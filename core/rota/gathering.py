@@ -293,7 +293,10 @@ def _partly(
     if 2 * (len(source.lost) + len(target.lost)) > len(known.said):
         return None
     open_ = [source for source, _ in _unsettled(ledger, state)]
-    touched = list(ledger.touched(state, source.lost, target.lost, open_))
+    news = source.lost or target.lost or open_ or known.bare
+    touched = (
+        list(ledger.touched(state, source.lost, target.lost, open_)) if news else []
+    )
     said = {
         link.source: link.said
         for link in touched

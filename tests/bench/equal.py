@@ -333,8 +333,7 @@ def table(many: int, rounds: int, peers: Path | None) -> str:
                 took = cost(*way.start), cost(*way.run)
                 costs.setdefault(way.name, []).append(took)
     lines = [
-        f"| {many:,} equal records | a second | least..most | rota's rate | goal | MB "
-        "per 1,000 |",
+        f"| {many:,} equal records | a second | least..most | rota is | goal | MB a 1,000 |",
         "| --- | ---: | ---: | ---: | --- | ---: |",
     ]
     rates = {

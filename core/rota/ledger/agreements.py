@@ -23,7 +23,9 @@ from .values import (
     json_or_none,
     lengthened,
     ordinal,
+    packed,
     shortened,
+    unpacked,
 )
 
 
@@ -120,9 +122,9 @@ class Agreements(Part):
             "SELECT said, shown FROM link WHERE pair = ? AND said IS NOT NULL", pair.id
         )
         rows = self._database.query(
-            "SELECT count(*) FROM link WHERE pair = ? AND said IS NULL", (pair.id,)
+            "SELECT count(*) FROM link WHERE pair = ?", (pair.id,)
         )
-        return Known(said=said, shown=shown, bare=int(rows[0][0]))
+        return Known(said=said, shown=shown, bare=int(rows[0][0]) - len(said))
 
     def touched(
         self,
@@ -239,7 +241,7 @@ class Agreements(Part):
     def value(self, of: Digest) -> bytes | None:
         """Return the bytes that a digest names, or None."""
         rows = self._database.query("SELECT body FROM value WHERE digest = ?", (of,))
-        return bytes(rows[0][0]) if rows else None
+        return unpacked(bytes(rows[0][0])) if rows else None
 
     def keep(self, *values: bytes) -> tuple[Digest, ...]:
         """Store values, each once, and return their digests in the same order."""
@@ -247,7 +249,7 @@ class Agreements(Part):
             return self._keep(values)
 
     def _keep(self, values: Iterable[bytes]) -> tuple[Digest, ...]:
-        kept = tuple((digest(body), body) for body in values)
+        kept = tuple((digest(body), packed(body)) for body in values)
         self._database.execute_each(
             "INSERT INTO value (digest, body) VALUES (?, ?) ON CONFLICT DO NOTHING",
             kept,

@@ -18,6 +18,7 @@ import sys
 import threading
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -308,11 +309,9 @@ class SQLite(Database):
         self._connection.executemany(sql, rows)
 
     def _numbers(self, sql: str, pair: int) -> tuple[array[int], array[int]]:
-        one, two = array("q"), array("q")
-        for first, second in self._connection.execute(sql, (pair,)):
-            one.append(first)
-            two.append(second)
-        return one, two
+        both = array("q")
+        both.extend(chain.from_iterable(self._connection.execute(sql, (pair,))))
+        return both[0::2], both[1::2]
 
     def _begin(self) -> None:
         self._run("BEGIN IMMEDIATE", ())
