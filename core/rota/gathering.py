@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
-from typing import TypeAlias
 
 import attrs
 
@@ -34,6 +33,8 @@ from .planning import (
     Unread,
     Witness,
     Written,
+    local_day,
+    next_hours,
     taken,
     with_hours,
 )
@@ -119,15 +120,103 @@ class Pair:
         )
 
 
+@attrs.frozen(kw_only=True)
+class Sides:
+    """
+    What changes when anybody edits a record: the listings of both sides.
+
+    Args:
+        entries: The target's directory, as it was known when they were read.
+        fresh: Whether it was read with them.
+        touched: The links of what changed; None where everything was read.
+    """
+
+    source: Listing[Schedule]
+    target: Listing[Schedule]
+    entries: Mapping[str, Entry]
+    fresh: bool = True
+    touched: tuple[Link, ...] | None = None
+    unread: Unread = Unread()
+
+    def digest(self, pair: Pair, ledger: Ledger, now: dt.datetime) -> str:
+        """
+        Identify all that deciding rests on and that is known before the other reads.
+
+        The listings without their times, who asked, the day in each zone that plays
+        a part, the agreement, the table of references, and what the ledger holds.
+        """
+        listings = (self.source, self.target)
+        asked = [listing.certificate.asked for listing in listings]
+        names = {item.zone_name for item in self.source.items}
+        zoned = sorted(filter(None, {*names, *(one.zone for one in asked)}))
+        hours = next_hours(now, pair.target.capabilities.generation, asked[1].zone)
+        return convert.digest(
+            {
+                "items": [[convert.digest(i) for i in each.items] for each in listings],
+                "same": [[each.same, len(each.lost)] for each in listings],
+                "broken": [convert.unstructure(each.broken) for each in listings],
+                "errors": [each.certificate.errors for each in listings],
+                "asked": convert.unstructure(asked),
+                "days": [local_day(now, zone).isoformat() for zone in (None, *zoned)],
+                "first_day": hours.first_day.isoformat(),
+                "baseline": pair.baseline,
+                "crosswalk": convert.unstructure(pair.crosswalk.rows),
+                "ledger": ledger.standing(ledger.pair(pair.name)),
+            }
+        )
+
+
+def look(
+    pair: Pair,
+    ledger: Ledger,
+    *,
+    clock: Clock | None = None,
+    quick: bool = False,
+    entries: Mapping[str, Entry] | None = None,
+) -> Sides:
+    """
+    Read the listings of both sides, and nothing else where the directory is known.
+
+    Args:
+        quick: Leave out what ``remember`` noted as agreed and what has not changed
+            since, on either side.
+        entries: The target's directory, if it was read before.
+
+    Raises:
+        VendorError: A side can't be read; nothing is decided on half a reading.
+    """
+    today = (clock or clocks.system()).now().date()
+    horizon = dt.timedelta(pair.terms.horizon_days or 60)
+    window = (today - _BEHIND, today + horizon + _AHEAD)
+    fresh = entries is None
+    if entries is None:
+        entries = directory(pair.target)
+    if quick:
+        sides = _glance(pair, ledger, window, entries, today)
+    else:
+        sides = Sides(
+            source=pair.source.schedules(Scope(window=window)),
+            target=pair.target.schedules(Scope(window=window)),
+            entries=entries,
+        )
+    return attrs.evolve(sides, fresh=fresh)
+
+
 def gather(
-    pair: Pair, ledger: Ledger, *, clock: Clock | None = None, quick: bool = False
+    pair: Pair,
+    ledger: Ledger,
+    *,
+    clock: Clock | None = None,
+    quick: bool = False,
+    sides: Sides | None = None,
 ) -> Snapshot:
     """
     Read both accounts and the ledger.
 
     Args:
-        quick: Leave out what ``remember`` noted as agreed and what has not changed
-            since, on either side. Such a snapshot is for ``planning.decide`` alone.
+        quick: As in ``look``. Such a snapshot is for ``planning.decide`` alone.
+        sides: What ``look`` has just read, as quickly; read again where the directory
+            is no longer what they were read with.
 
     Raises:
         VendorError: A side can't be read; nothing is decided on half a reading.
@@ -135,16 +224,14 @@ def gather(
     clock = clock or clocks.system()
     state = ledger.pair(pair.name)
     today = clock.now().date()
-    horizon = dt.timedelta(pair.terms.horizon_days or 60)
-    window = (today - _BEHIND, today + horizon + _AHEAD)
-    entries = directory(pair.target)
-    if quick:
-        under = _under(pair, entries, today)
-        source, target, links, unread = _glance(pair, ledger, state, window, under)
+    entries = sides.entries if sides and sides.fresh else directory(pair.target)
+    if sides is None or sides.entries != entries:
+        sides = look(pair, ledger, clock=clock, quick=quick, entries=entries)
+    source, target = sides.source, sides.target
+    if sides.touched is None:
+        links = load_links(ledger, state)
     else:
-        source = pair.source.schedules(Scope(window=window))
-        target = pair.target.schedules(Scope(window=window))
-        links, unread = load_links(ledger, state), Unread()
+        links = _states(ledger, sides.touched)
     if pair.transforms:
         source = attrs.evolve(source, items=pair.transformed(source.items))
     # What is as it was has been witnessed; what is not can't do without.
@@ -162,7 +249,7 @@ def gather(
         crosswalk=pair.crosswalk,
         entries=entries,
         links=links,
-        unread=unread,
+        unread=sides.unread,
         reread_source=_again(pair.source, _doubtful(links, source.items)),
         reread_target=_again(pair.target, _missing(links, target.items, today)),
         waiting=_waiting(ledger, state),
@@ -244,22 +331,19 @@ def _providers() -> Mapping[str, list[str]]:
     return metadata.packages_distributions()
 
 
-_Read: TypeAlias = tuple[
-    Listing[Schedule], Listing[Schedule], tuple[LinkState, ...], Unread
-]
-
-
 def _glance(
     pair: Pair,
     ledger: Ledger,
-    state: PairState,
     window: tuple[dt.date, dt.date],
-    under: str,
-) -> _Read:
+    entries: Mapping[str, Entry],
+    today: dt.date,
+) -> Sides:
     """Read what is not as it was; everything where that is most of it, or in doubt."""
+    state = ledger.pair(pair.name)
+    under = _under(pair, entries, today)
 
-    def read(said: Prints, shown: Prints) -> tuple[Listing[Schedule], ...]:
-        return tuple(
+    def read(said: Prints, shown: Prints) -> Sides:
+        source, target = (
             account.schedules(
                 Glance(window=window, under=f"{side} {under}", known=prints)
             )
@@ -268,15 +352,15 @@ def _glance(
                 (pair.target, "target", shown),
             )
         )
+        return Sides(source=source, target=target, entries=entries)
 
     known = ledger.known(state)
     if len(known.said) > known.bare:
-        source, target = read(Prints(known.said), Prints(known.shown))
-        found = _partly(pair, ledger, state, known, source, target)
+        sides = read(Prints(known.said), Prints(known.shown))
+        found = _partly(pair, ledger, state, known, sides)
         if found is not None:
             return found
-    source, target = read(Prints(), Prints())
-    return source, target, load_links(ledger, state), Unread()
+    return read(Prints(), Prints())
 
 
 def _partly(
@@ -284,10 +368,10 @@ def _partly(
     ledger: Ledger,
     state: PairState,
     known: Known,
-    source: Listing[Schedule],
-    target: Listing[Schedule],
-) -> _Read | None:
+    sides: Sides,
+) -> Sides | None:
     """Complete what changed by what belongs to it; None where all is to be read."""
+    source, target = sides.source, sides.target
     if source.same is None or target.same is None:
         return None
     if 2 * (len(source.lost) + len(target.lost)) > len(known.said):
@@ -314,11 +398,12 @@ def _partly(
     left = len(known.said) + known.bare - len(touched)
     if whole_target.same != left:
         return None
-    return (
-        whole_source,
-        whole_target,
-        _states(ledger, touched),
-        Unread(schedules=whole_source.same or 0, links=left),
+    return Sides(
+        source=whole_source,
+        target=whole_target,
+        entries=sides.entries,
+        touched=tuple(touched),
+        unread=Unread(schedules=whole_source.same or 0, links=left),
     )
 
 

@@ -2,31 +2,38 @@
 Keep a pair in step: read, decide, act, wait, for months.
 
 One cycle is what ``rota plan`` and ``rota apply`` do, without anybody's acceptance: a
-plan that refuses itself is told and not applied. A cycle that fails is tried again
-later and later, and silence for too long is an alarm of its own.
+plan that refuses itself is told and not applied. A cycle that finds both sides as the
+one before left them ends there. A cycle that fails is tried again later and later, and
+silence for too long is an alarm of its own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from typing import Self
 
 import attrs
 
 from . import clock as clocks
 from . import zones
-from .applying import Applied, Result, apply, recover
+from .applying import Applied, Result, apply, holder, recover
 from .clock import Clock
-from .errors import RotaError
-from .gathering import Pair, gather, remember
-from .ledger import Ledger
+from .errors import LeaseHeld, LedgerError, RotaError
+from .gathering import Pair, gather, look, remember
+from .ledger import Lease, Ledger
 from .planning import HaltKind, NoteKind, Plan, decide
+from .vendor import Entry
 
 
+_LOG = logging.getLogger("rota")
 _SLICE = 1.0
 _LONGEST = dt.timedelta(hours=1)
+_POST = dt.timedelta(minutes=15)
 
 
 class Health(StrEnum):
@@ -35,8 +42,10 @@ class Health(StrEnum):
     QUIET = "nothing to do"
     CHANGED = "changed"
     WAITS = "waits for a person"
+    STANDBY = "another mirror works on it"
     REFUSED = "refused as unsafe"
     FAILED = "failed"
+    STOPPED = "stopped"
 
 
 @attrs.frozen(kw_only=True)
@@ -50,6 +59,7 @@ class Cycle:
         why: What stood in the way, for people.
         hint: What to do about it.
         code: The exit code that a command of its own would have left with.
+        repeated: Both sides were as before, so what was decided then stands.
     """
 
     pair: str
@@ -62,21 +72,83 @@ class Cycle:
     recovered: tuple[Result, ...] = ()
     why: str = ""
     hint: str = ""
+    repeated: bool = False
 
     @property
     def finished(self) -> bool:
         """Whether both sides were read and all that may be done was tried."""
         return self.health in (Health.QUIET, Health.CHANGED, Health.WAITS)
 
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """What became of each change, those of earlier runs first."""
+        return (*self.recovered, *(self.applied.results if self.applied else ()))
 
-def cycle(pair: Pair, ledger: Ledger, *, clock: Clock | None = None) -> Cycle:
-    """Bring the target up to date once; errors are told in the result."""
+
+@attrs.define(kw_only=True)
+class Calm:
+    """
+    What the last cycle without changes rested on: the same is not decided twice.
+
+    Args:
+        audit_every: Every so many cycles everything is read and decided again, as
+            a directory or the source's own calendar may have changed alone.
+        entries: The target's directory as it was read last; None to read it.
+    """
+
+    audit_every: int = 12
+    entries: Mapping[str, Entry] | None = attrs.field(default=None, init=False)
+    _basis: str = attrs.field(default="", init=False)
+    _kept: Cycle | None = attrs.field(default=None, init=False)
+    _since: int = attrs.field(default=0, init=False)
+
+    def audit(self) -> bool:
+        """Tell, once for each cycle, whether it is to take nothing as known."""
+        self._since += 1
+        if self._since < self.audit_every:
+            return False
+        self._since, self.entries = 0, None
+        return True
+
+    def repeat(self, basis: str) -> Cycle | None:
+        """Return the cycle that was decided on this basis, if there was one."""
+        return self._kept if basis == self._basis else None
+
+    def keep(self, basis: str, done: Cycle, entries: Mapping[str, Entry]) -> None:
+        """Remember a cycle if it changed nothing; forget the one before."""
+        calm = done.finished and done.applied is None
+        self._basis, self._kept = basis, done if calm else None
+        self.entries = entries
+
+
+def cycle(
+    pair: Pair,
+    ledger: Ledger,
+    *,
+    clock: Clock | None = None,
+    calm: Calm | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Cycle:
+    """
+    Bring the target up to date once; errors are told in the result.
+
+    Args:
+        calm: What the cycle before this one rested on.
+        stopped: Asked before each write; those under way are finished.
+    """
     clock = clock or clocks.system()
+    calm = calm or Calm()
     began = clock.now()
     made: Plan | None = None
     try:
         recovered = recover(pair, ledger, clock=clock)
-        made, settled = decide(gather(pair, ledger, clock=clock, quick=True))
+        quick, entries = not calm.audit(), calm.entries
+        sides = look(pair, ledger, clock=clock, quick=quick, entries=entries)
+        basis = sides.digest(pair, ledger, clock.now())
+        if quick and not recovered and (kept := calm.repeat(basis)):
+            return attrs.evolve(kept, began=began, ended=clock.now(), repeated=True)
+        seen = gather(pair, ledger, clock=clock, quick=quick, sides=sides)
+        made, settled = decide(seen)
         remember(pair, ledger, settled)
         if made.halts:
             person = any(halt.kind is HaltKind.PERSON for halt in made.halts)
@@ -91,7 +163,9 @@ def cycle(pair: Pair, ledger: Ledger, *, clock: Clock | None = None) -> Cycle:
                 why="; ".join(halt.message for halt in made.halts),
                 hint=f"rota plan {pair.name} shows it, and the words that accept it",
             )
-        applied = apply(made, pair, ledger, clock=clock) if made.changes else None
+        applied = None
+        if not stopped() and (made.changes or _outlived(made, pair, ledger)):
+            applied = apply(made, pair, ledger, clock=clock, stopped=stopped)
     except RotaError as error:
         return Cycle(
             pair=pair.name,
@@ -107,12 +181,18 @@ def cycle(pair: Pair, ledger: Ledger, *, clock: Clock | None = None) -> Cycle:
     waits = any(note.kind is NoteKind.OVERDUE for note in made.notes)
     if code == 0:
         code = 7 if waits else 4 if made.conflicts else 0
-    health = Health.CHANGED if applied else Health.QUIET
-    if code in (4, 7):
+    health = Health.CHANGED if applied and applied.results else Health.QUIET
+    why, hint = "", ""
+    if stopped() and len(applied.results if applied else ()) < len(made.changes):
+        health, code = Health.STOPPED, code if code in (4, 7) else 0
+        why = "what is left of the plan was not tried"
+        hint = f"what was done is recorded; rota mirror {pair.name} goes on from there"
+    elif code in (4, 7):
         health = Health.WAITS
+        hint = f"rota conflicts {pair.name}"
     elif code:
         health = Health.FAILED
-    return Cycle(
+    done = Cycle(
         pair=pair.name,
         began=began,
         ended=clock.now(),
@@ -121,7 +201,17 @@ def cycle(pair: Pair, ledger: Ledger, *, clock: Clock | None = None) -> Cycle:
         plan=made,
         applied=applied,
         recovered=recovered,
-        hint=f"rota conflicts {pair.name}" if health is Health.WAITS else "",
+        why=why,
+        hint=hint,
+    )
+    calm.keep(basis, done, seen.entries)
+    return done
+
+
+def _outlived(made: Plan, pair: Pair, ledger: Ledger) -> bool:
+    """Tell whether pieces wait for a day on which nobody wants them any more."""
+    return made.source.complete and len(ledger.due(ledger.pair(pair.name))) > len(
+        made.waiting
     )
 
 
@@ -140,6 +230,18 @@ class Quiet:
             return self.first <= at < self.last
         return at >= self.first or at < self.last
 
+    def within(self, since: dt.datetime, until: dt.datetime) -> dt.timedelta:
+        """Return how much of a span these hours take up."""
+        where = zones.load(self.zone)
+        day = since.astimezone(where).date() - dt.timedelta(1)
+        found = dt.timedelta()
+        while (begin := zones.instant(where, day, self.first)) < until:
+            over = dt.timedelta(self.first > self.last)
+            end = zones.instant(where, day + over, self.last)
+            found += max(min(end, until) - max(begin, since), dt.timedelta())
+            day += dt.timedelta(1)
+        return found
+
 
 @attrs.frozen(kw_only=True)
 class Rhythm:
@@ -150,11 +252,57 @@ class Rhythm:
         every: From the beginning of one cycle to the next, give or take a tenth.
         quiet: When no cycle begins.
         alarm_after: So many intervals without a finished cycle are an alarm.
+        audit_every: Every so many cycles everything is decided anew, changed or not.
     """
 
     every: dt.timedelta
     quiet: Quiet | None = None
     alarm_after: int = 3
+    audit_every: int = 12
+
+
+@attrs.define(kw_only=True)
+class Vigil:
+    """
+    When a pair's cycles last finished, and whether that is too long ago.
+
+    Args:
+        since: When the watch began.
+        finished: When a cycle last finished; None before the first.
+        last: The last cycle, however it went.
+    """
+
+    pair: str
+    rhythm: Rhythm
+    since: dt.datetime
+    finished: dt.datetime | None = None
+    last: Cycle | None = None
+    _stood_by: dt.datetime | None = None
+    _rung: bool = False
+
+    def note(self, done: Cycle) -> None:
+        """Take a cycle into account."""
+        self.last = done
+        if done.health is Health.STANDBY:
+            self._stood_by = done.ended
+        elif done.finished:
+            self.finished, self._rung = done.ended, False
+
+    def silence(self, now: dt.datetime) -> dt.timedelta:
+        """Return how long no cycle has finished, quiet hours left out."""
+        good = max(filter(None, (self.since, self.finished, self._stood_by)))
+        quiet = self.rhythm.quiet
+        return now - good - (quiet.within(good, now) if quiet else dt.timedelta())
+
+    def late(self, now: dt.datetime) -> bool:
+        """Tell whether a cycle should have finished by now."""
+        return self.silence(now) >= self.rhythm.every * self.rhythm.alarm_after
+
+    def rings(self, now: dt.datetime) -> bool:
+        """Tell whether to raise the alarm now: once, until a cycle finishes again."""
+        rings = not self._rung and self.late(now)
+        self._rung = self._rung or rings
+        return rings
 
 
 def mirror(
@@ -163,6 +311,8 @@ def mirror(
     rhythm: Rhythm,
     *,
     clock: Clock | None = None,
+    vigil: Vigil | None = None,
+    renew: Callable[[Pair], Pair] = lambda pair: pair,
     stopped: Callable[[], bool] = lambda: False,
     tell: Callable[[Cycle], None] = lambda cycle: None,
     alarm: Callable[[dt.timedelta], None] = lambda silence: None,
@@ -171,36 +321,136 @@ def mirror(
     """
     Keep a pair in step until told to stop; return the last cycle.
 
+    Of several mirrors of a pair one works; the others stand by, and one of them goes
+    on once the first has ended or died.
+
     Args:
-        stopped: Asked between and during waits; a cycle under way is finished.
+        vigil: Keeps watch over the cycles; for whoever else wants to look at it.
+        renew: Gives the pair as it is to be at the beginning of a cycle.
+        stopped: Asked between calls and during waits; calls under way are finished.
         tell: Told of each cycle.
         alarm: Told, once each time, how long no cycle has finished.
         chance: For the jitter.
     """
     clock = clock or clocks.system()
     chance = chance or random.Random()
+    vigil = vigil or Vigil(pair=pair.name, rhythm=rhythm, since=clock.now())
+    calm = Calm(audit_every=rhythm.audit_every)
     last: Cycle | None = None
-    good = clock.now()
-    failures, alarmed = 0, False
-    while not stopped():
-        if rhythm.quiet is None or not rhythm.quiet.covers(clock.now()):
-            last = cycle(pair, ledger, clock=clock)
-            tell(last)
-            if last.finished:
-                good, failures, alarmed = last.ended, 0, False
-            else:
-                failures += 1
-        silence = clock.now() - good
-        if not alarmed and silence >= rhythm.every * rhythm.alarm_after:
-            alarmed = True
-            alarm(silence)
-        pause = rhythm.every * min(2**failures, 2**10) if failures else rhythm.every
-        pause = max(rhythm.every, min(pause, _LONGEST))
-        _wait(clock, pause.total_seconds() * chance.uniform(0.9, 1.1), stopped)
+    failures = 0
+
+    def meanwhile() -> None:
+        post.keep()
+        if vigil.rings(now := clock.now()):
+            alarm(vigil.silence(now))
+
+    with contextlib.ExitStack() as stack:
+        post = stack.enter_context(_Post(pair.name, ledger, clock))
+        while not stopped():
+            if rhythm.quiet is None or not rhythm.quiet.covers(clock.now()):
+                last = _turn(post, renew, pair, ledger, clock, calm, stopped)
+                failures = failures + 1 if last.health in _BACK_OFF else 0
+                vigil.note(last)
+                tell(last)
+            meanwhile()
+            pause = rhythm.every * min(2**failures, 2**10)
+            pause = max(rhythm.every, min(pause, _LONGEST))
+            _wait(
+                clock,
+                pause.total_seconds() * chance.uniform(0.9, 1.1),
+                stopped,
+                meanwhile,
+            )
     return last
 
 
-def _wait(clock: Clock, seconds: float, stopped: Callable[[], bool]) -> None:
+_BACK_OFF = (Health.REFUSED, Health.FAILED)
+
+
+def _turn(
+    post: _Post,
+    renew: Callable[[Pair], Pair],
+    pair: Pair,
+    ledger: Ledger,
+    clock: Clock,
+    calm: Calm,
+    stopped: Callable[[], bool],
+) -> Cycle:
+    """Do one cycle, whatever happens: a mistake in a plugin ends no service."""
+    began = clock.now()
+    health, code, hint = Health.FAILED, 1, ""
+    try:
+        post.take()
+        done = cycle(renew(pair), ledger, clock=clock, calm=calm, stopped=stopped)
+    except LeaseHeld as error:
+        health, why = Health.STANDBY, error.message
+        hint = "this one goes on once that one has ended"
+    except RotaError as error:
+        code, why, hint = error.exit_code, error.message, error.hint
+    except Exception as error:
+        _LOG.exception("a mistake in rota or a plugin; the mirror goes on")
+        why = f"unexpected: {type(error).__name__}: {error}"
+        hint = "the log holds its details"
+    else:
+        return done
+    return Cycle(
+        pair=pair.name,
+        began=began,
+        ended=clock.now(),
+        health=health,
+        code=code,
+        why=why,
+        hint=hint,
+    )
+
+
+class _Post:
+    """
+    The place of the one mirror of a pair that works.
+
+    It keeps two mirrors from doing one thing twice; what keeps their writes apart is
+    the lease that each run takes. A cycle may outlast it.
+    """
+
+    def __init__(self, name: str, ledger: Ledger, clock: Clock) -> None:
+        self._name = f"mirror {name}"
+        self._ledger = ledger
+        self._clock = clock
+        self._lease: Lease | None = None
+
+    def take(self) -> None:
+        """Take the place, or keep it; LeaseHeld says who has it."""
+        if self._lease is not None:
+            try:
+                self._lease.renew()
+            except LeaseHeld:
+                self._lease = None
+        if self._lease is None:
+            self._lease = self._ledger.lease(self._name, holder(), _POST)
+
+    def keep(self) -> None:
+        """Renew it in time; what fails here is told by the next cycle."""
+        lease = self._lease
+        if lease is not None and lease.until - self._clock.now() < _POST / 2:
+            with contextlib.suppress(LedgerError):
+                lease.renew()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._lease is not None:
+            with contextlib.suppress(LedgerError):
+                self._lease.release()
+
+
+def _wait(
+    clock: Clock,
+    seconds: float,
+    stopped: Callable[[], bool],
+    meanwhile: Callable[[], None],
+) -> None:
     end = clock.monotonic() + seconds
     while not stopped() and (left := end - clock.monotonic()) > 0:
         clock.sleep(min(max(left, 0.001), _SLICE))
+        meanwhile()

@@ -476,6 +476,11 @@ class Account(abc.ABC):
         """Delete, end or stop the record, as its Removal says; gone already is done."""
         raise NotImplementedError
 
+    @property
+    def sent(self) -> int:
+        """How many requests were sent so far; 0 where nobody counts."""
+        return 0
+
     def close(self) -> None:  # noqa: B027 - most accounts have nothing to give back
         """Give back connections."""
 

@@ -302,7 +302,7 @@ class Navixy(Account):
         self._client.close()
 
     @property
-    def calls(self) -> int:
+    def sent(self) -> int:
         """How many requests were sent so far."""
         return self._client.calls
 

@@ -185,6 +185,11 @@ class Trackops(Account):
             ) from error
         return Ref(account=self.name, kind=Kind.SCHEDULE, id=key)
 
+    @property
+    def sent(self) -> int:
+        """How many requests were sent so far."""
+        return self._client.calls
+
     def close(self) -> None:
         """Give back connections."""
         self._client.close()

@@ -189,7 +189,7 @@ class TrackTik(Account):
         self._sites: _Sites | None = None
 
     @property
-    def calls(self) -> int:
+    def sent(self) -> int:
         """How many requests were sent so far."""
         return self._client.calls
 

@@ -415,10 +415,10 @@ class TestWrites:
         account = stage.account()
         [was] = account.schedules(Scope(ids=(str(identifier),))).items
         assert was.ref is not None
-        calls = account.calls
+        calls = account.sent
         account.update(was.ref, was, was)
 
-        assert account.calls == calls
+        assert account.sent == calls
 
     @pytest.mark.parametrize(
         ("switches", "last_day", "end", "status"),

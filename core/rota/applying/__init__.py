@@ -12,7 +12,7 @@ import datetime as dt
 import os
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rota import clock as clocks
 from rota.clock import Clock
@@ -44,6 +44,7 @@ def apply(
     clock: Clock | None = None,
     workers: int | None = None,
     watch: Watcher = lambda result: None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Applied:
     """
     Do exactly what the plan says, each change once.
@@ -55,6 +56,8 @@ def apply(
         accept: What a person accepts of this plan: ``retire:12@PLAN``.
         workers: Changes under way at once; None for what the target's rate needs.
         watch: Told of each result as it comes, one at a time.
+        stopped: Asked before each call; once it says so, the calls under way are
+            finished and recorded, and the rest is not tried.
 
     Raises:
         Unsafe: The plan may not be applied as it is; nothing was written.
@@ -75,11 +78,11 @@ def apply(
             f"{plan.id} was made",
             hint=f"make it anew: {pair.remake}",
         )
-    holder = _holder()
-    with ledger.lease(_lease_name(pair), holder, _LEASE) as lease:
+    who = holder()
+    with ledger.lease(_lease_name(pair), who, _LEASE) as lease:
         for what, many in accepted:
-            ledger.accept(plan.digest, what, many, holder)
-        return Work(pair, ledger, lease, clock, watch).run(plan, workers)
+            ledger.accept(plan.digest, what, many, who)
+        return Work(pair, ledger, lease, clock, watch, stopped).run(plan, workers)
 
 
 def recover(
@@ -98,7 +101,7 @@ def recover(
     clock = clock or clocks.system()
     if not ledger.open_intents(ledger.pair(pair.name)):
         return ()
-    with ledger.lease(_lease_name(pair), _holder(), _LEASE) as lease:
+    with ledger.lease(_lease_name(pair), holder(), _LEASE) as lease:
         return Work(pair, ledger, lease, clock, watch).recover()
 
 
@@ -140,8 +143,9 @@ def _lease_name(pair: Pair) -> str:
     return f"pair {pair.name}"
 
 
-def _holder() -> str:
+def holder() -> str:
+    """Return who takes a lease, as others shall read it."""
     return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
 
 
-__all__ = ["Applied", "Fate", "Result", "Watcher", "apply", "recover"]
+__all__ = ["Applied", "Fate", "Result", "Watcher", "apply", "holder", "recover"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from collections.abc import Callable
 
 import attrs
 
@@ -44,7 +45,13 @@ class Agreeing:
     """What a run has written, what it told, and why it stops."""
 
     def __init__(
-        self, pair: Pair, ledger: Ledger, lease: Lease, clock: Clock, watch: Watcher
+        self,
+        pair: Pair,
+        ledger: Ledger,
+        lease: Lease,
+        clock: Clock,
+        watch: Watcher,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self.pair = pair
         self.target = pair.target
@@ -53,6 +60,7 @@ class Agreeing:
         self.lease = lease
         self.clock = clock
         self._watch = watch
+        self._stopped = stopped
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._fatal: RotaError | None = None
@@ -65,6 +73,11 @@ class Agreeing:
         self._renewed = clock.now()
         self._seq = 0
         self._mark_seen: bool | None = None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing more is to be begun."""
+        return self._stop.is_set() or self._stopped()
 
     def end(self, error: RotaError) -> None:
         with self._lock:
@@ -91,11 +104,11 @@ class Agreeing:
     def sleep(self, span: dt.timedelta) -> bool:
         """Sleep by the clock, keep the lease; False once somebody asked to stop."""
         left = span.total_seconds()
-        while left > 0 and not self._stop.is_set():
+        while left > 0 and not self.stopping:
             self.clock.sleep(min(left, _SLICE))
             left -= _SLICE
             self.renew()
-        return not self._stop.is_set()
+        return not self.stopping
 
     def renew(self) -> None:
         """Hold the lease as long as this process lives; LeaseHeld if it is lost."""

@@ -61,6 +61,7 @@ class Work(Recovering):
             interrupted = True
             self.read_back(self.take_written())
         self._settle_fatal(run)
+        interrupted = interrupted or len(self._results) < len(plan.changes)
         applied = Applied(
             run=run.id,
             plan=plan.id,
@@ -109,7 +110,7 @@ class Work(Recovering):
 
     def _chain(self, run: Run, chain: list[Change]) -> None:
         for change in chain:
-            if self._stop.is_set():
+            if self.stopping:
                 return
             try:
                 result = self._change(run, change)

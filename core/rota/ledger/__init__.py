@@ -28,6 +28,7 @@ from .values import (
     Run,
     RunRecord,
     State,
+    Waits,
     digest,
 )
 
@@ -49,5 +50,6 @@ __all__ = [
     "Run",
     "RunRecord",
     "State",
+    "Waits",
     "digest",
 ]

@@ -245,6 +245,22 @@ class Due:
 
 
 @frozen(kw_only=True)
+class Waits:
+    """
+    How much of a pair is open.
+
+    Args:
+        open: Writes without a known outcome.
+        due: Pieces that wait for their day, the overdue ones among them.
+        overdue: Pieces whose day has come and that nobody made.
+    """
+
+    open: int
+    due: int
+    overdue: int
+
+
+@frozen(kw_only=True)
 class Conflict:
     """One field that both sides changed; base, ours and theirs are JSON."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 
 from .tables import Part
 from .values import (
@@ -10,6 +11,7 @@ from .values import (
     Conflict,
     Due,
     PairState,
+    Waits,
     json_or_none,
     micros,
     moment,
@@ -150,6 +152,35 @@ class Waiting(Part):
                 " WHERE id = ? AND settled IS NULL",
                 (self._now(), how, who, number),
             )
+
+    def waits(self, pair: PairState, day: dt.date) -> Waits:
+        """Count what is open; a due piece of before ``day`` is overdue."""
+        [counts] = self._database.query(
+            "SELECT (SELECT count(*) FROM pending JOIN run ON run.id = pending.run"
+            " WHERE run.pair = ?),"
+            " (SELECT count(*) FROM due WHERE pair = ? AND settled IS NULL),"
+            " (SELECT count(*) FROM due WHERE pair = ? AND settled IS NULL AND day < ?)",
+            (pair.id, pair.id, pair.id, day.toordinal()),
+        )
+        opened, due, overdue = map(int, counts)
+        return Waits(open=opened, due=due, overdue=overdue)
+
+    def standing(self, pair: PairState) -> str:
+        """Return a digest of all that the ledger holds of a pair and plans rest on."""
+        found = hashlib.sha256()
+        for row in self._rows("link", (pair.id,)):
+            found.update(repr(row).encode())
+        for query in (
+            """SELECT source, n, day, change FROM due
+                WHERE pair = ? AND settled IS NULL ORDER BY source, n, day""",
+            """SELECT pending.run, pending.seq FROM pending
+                JOIN run ON run.id = pending.run WHERE run.pair = ? ORDER BY 1, 2""",
+            "SELECT side, identity, records FROM side WHERE pair = ? ORDER BY side",
+            "SELECT baseline FROM pair WHERE id = ?",
+        ):
+            rows = self._database.query(query, (pair.id,))
+            found.update(repr([tuple(row) for row in rows]).encode())
+        return found.hexdigest()
 
     def spend(self, account: str, calls: int) -> None:
         """Book calls to an account; those older than eight days are forgotten."""

@@ -269,6 +269,11 @@ class MemoryAccount(Faults, Account):
             last = last_day or self.today - dt.timedelta(1)
             self._write("remove", ref, lambda: self._take_away(ref.id, holds, last))
 
+    @property
+    def sent(self) -> int:
+        """How many calls there were so far."""
+        return len(self.calls)
+
     def close(self) -> None:
         """Note that it was closed; the records stay."""
         self.closed = True
