@@ -22,7 +22,7 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt \
-	-e '.[sandbox,testing,postgres]' --group dev
+	-e '.[metrics,postgres,sandbox,testing]' --group dev
 	@touch $@
 
 demo: $(READY) ## Watch a whole account move between sandboxes.

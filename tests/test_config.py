@@ -384,7 +384,7 @@ class TestTemplate:
         assert account["token"] == "env:ACME_TOKEN"
         assert account["page_size"] == 100
         terms = {field.name for field in attrs.fields(Terms)}
-        assert terms | {"source", "target", "crosswalk", "transforms"} == set(
+        assert terms | {"source", "target", "crosswalk", "transforms", "mirror"} == set(
             data["pairs"]["patrols"]
         )
 

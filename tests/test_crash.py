@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 import signal
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from stages import Stage, patrols, plan_file, stage
 
 from rota import clock as clocks
+from rota.sandbox import Fault, FaultKind
 from rota.verifying import verify
 
 
@@ -107,6 +109,60 @@ class TestTrouble:
                 assert any("is being worked on by" in words for words in said)
             assert set(on.at_fleet().values()) == {1}
             assert sum(on.at_fleet().values()) == 30
+
+    def test_a_runner_that_slept_past_its_lease_stops(self, tmp_path: Path) -> None:
+        """Suspended amid its calls and overtaken, it records these and writes no more."""
+        wait = clocks.system()
+        with stage(tmp_path) as on:
+            patrols(on.guards, 30)
+            on.fleet.faults.add(
+                Fault(
+                    kind=FaultKind.DRIP, path="task/schedule/create", skip=4, times=8,
+                    seconds=0.05,
+                )
+            )  # fmt: skip
+            first = on.start("mirror", "patrols", "--once")
+            while first.poll() is None and sum(on.at_fleet().values()) < 12:
+                wait.sleep(0.002)
+            first.send_signal(signal.SIGSTOP)  # all its calls are made, none answered
+            on.clock.advance(dt.timedelta(minutes=6))
+            with on.session() as session, session.ledger.lease("pair patrols", "two"):
+                first.send_signal(signal.SIGCONT)
+                said, _ = first.communicate(timeout=60)
+
+            assert first.returncode == 1, said
+            assert "is being worked on by two" in " ".join(said.split())
+            assert sum(on.at_fleet().values()) == 12
+            assert on.run("mirror", "patrols", "--once")[0] == 0
+            assert set(on.at_fleet().values()) == {1}
+            assert sum(on.at_fleet().values()) == 30
+            with on.session() as session:
+                assert session.ledger.check() == ()
+                state = session.ledger.pair("patrols")
+                assert session.ledger.open_intents(state) == ()
+                assert on.plan(session, "patrols").changes == ()
+
+    def test_a_mirror_that_is_told_to_stop_ends_in_good_order(
+        self, tmp_path: Path
+    ) -> None:
+        """SIGTERM amid a large plan: calls under way are recorded, the rest is left."""
+        with stage(tmp_path) as on:
+            patrols(on.guards, 60)
+            child = on.start("mirror", "patrols", "--every", "5m")
+            while child.poll() is None and on.writes("fleet") < 5:
+                clocks.system().sleep(0.0005)
+            child.send_signal(signal.SIGTERM)
+            said, _ = child.communicate(timeout=60)
+
+            assert child.returncode == 0, said
+            assert "rota mirror patrols goes on from there" in said
+            with on.session() as session:
+                state = session.ledger.pair("patrols")
+                assert session.ledger.open_intents(state) == ()
+                links = len(list(session.ledger.links(state)))
+            assert links == sum(on.at_fleet().values()) < 60
+            assert on.run("mirror", "patrols", "--once")[0] == 0
+            assert sum(on.at_fleet().values()) == 60
 
     def test_a_full_disk_stops_it_and_is_no_disaster(self, tmp_path: Path) -> None:
         """Without room for the ledger it stops with the way out, and goes on later."""

@@ -21,7 +21,7 @@ import rota_trackops
 import rota_tracktik
 from rota import cli, hookspecs
 from rota.cli import reference
-from rota.config import PairSettings
+from rota.config import MirrorSettings, PairSettings
 from rota.planning import Terms
 
 
@@ -40,7 +40,7 @@ CHAIN: tuple[frozenset[str], ...] = tuple(
         "clock masks wording",
         "days",
         "grammar zones",
-        "recurrence",
+        "recurrence rhythm",
         "model",
         "forms",
         "vendor",
@@ -65,7 +65,7 @@ BESIDE = {
         "http": "errors clock secrets model vendor",
         "hookspecs": "model vendor planning ledger",
         "plugins": "errors clock convert hookspecs secrets vendor",
-        "config": "errors secrets convert vendor plugins planning",
+        "config": "errors secrets convert rhythm vendor plugins planning",
         "report": "errors convert days zones recurrence model forms vendor translation "
         "crosswalk merging planning ledger gathering applying verifying mirroring",
         "sandbox": "errors clock",
@@ -126,6 +126,7 @@ HOMES = {
     "jinja2": {"report"},
     "structlog": {"cli"},
     "platformdirs": {"cli"},
+    "prometheus_client": {"cli"},
 }
 
 
@@ -395,6 +396,15 @@ class TestDocs:
         }
 
         assert set(re.findall(r"(?m)^\| `([a-z_]+)`", pairs)) == keys - {"terms"}
+
+    def test_every_key_of_a_mirror_is_documented(self) -> None:
+        """docs/configuration.md names each key of a pair's rhythm, and no other."""
+        text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+        section = text.partition("\n## Mirror")[2].partition("\n## ")[0]
+
+        assert set(re.findall(r"(?m)^\| `([a-z_]+)`", section)) - {"key"} == {
+            field.name for field in attrs.fields(MirrorSettings)
+        }
 
     def test_the_command_reference_is_what_the_commands_say(self) -> None:
         """docs/cli.md holds every command and flag as it is now: see `make docs`."""

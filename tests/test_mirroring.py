@@ -8,9 +8,10 @@ from itertools import pairwise
 
 from pairs import World, patrol, world
 
-from rota.mirroring import Cycle, Health, Quiet, Rhythm, cycle, mirror
+from rota.mirroring import Cycle, Health, cycle, mirror
 from rota.model import ScheduleStatus
 from rota.recurrence import weekly
+from rota.rhythm import Quiet, Rhythm
 
 
 def _mirror(

@@ -5,14 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from pairs import World, patrol, world
+from stages import patrols, stage
 
 from rota.errors import RotaError, VendorUnavailable
-from rota.mirroring import Calm, Cycle, Health, Quiet, Rhythm, Vigil, cycle, mirror
+from rota.mirroring import Calm, Cycle, Health, Vigil, cycle, mirror
 from rota.model import Ref, ScheduleStatus
 from rota.recurrence import weekly
+from rota.rhythm import Quiet, Rhythm
 from rota.vendor import Entry
 
 
@@ -28,9 +31,9 @@ def _calls(w: World) -> Counter[str]:
 
 def _settled(**terms: object) -> tuple[World, Calm]:
     """Return a world whose last cycle was quiet, and what that one rested on."""
-    w, calm = world(**terms), Calm(audit_every=4)
+    w, calm = world(**terms), Calm(audit_every=7)
     w.source.put(patrol())
-    for _ in range(2):
+    for _ in range(3):  # it writes, notes what agrees, and finds all as it was
         last = cycle(w.pair, w.ledger, clock=w.clock, calm=calm)
     assert last.health is Health.QUIET
     _calls(w)
@@ -51,9 +54,10 @@ class TestCalm:
         w, calm = _settled()
         car = Ref.parse("fleet", "device:9")
         w.target.add_entry(Entry(ref=car, name="Car 9", usable=False))
-        seen = [cycle(w.pair, w.ledger, clock=w.clock, calm=calm) for _ in range(5)]
+        seen = [cycle(w.pair, w.ledger, clock=w.clock, calm=calm) for _ in range(6)]
+        told = [done.repeated for done in seen]
 
-        assert [done.repeated for done in seen] == [True, True, True, False, True]
+        assert told == [True, True, True, False, False, True]
         assert seen[3].plan is not None
         assert len(seen[3].plan.refusals) == 1
 
@@ -108,6 +112,25 @@ class TestCalm:
 
         assert w.ledger.waits(state, w.target.today).due == 0
         assert (done.health, done.code) == (Health.QUIET, 0)
+
+
+def test_what_a_quiet_cycle_costs_between_sandboxes(tmp_path: Path) -> None:
+    """docs/running-a-mirror.md states the calls of a quiet cycle, as they are sent."""
+    page = (Path(__file__).parents[1] / "docs" / "running-a-mirror.md").read_text()
+    with stage(tmp_path) as on, on.session() as session:
+        patrols(on.guards, 2)
+        for name, target in (("patrols", 7), ("visits", 3)):
+            pair, calm = session.pair(name), Calm()
+            for _ in range(3):
+                cycle(pair, session.ledger, clock=on.clock, calm=calm)
+            before = pair.source.sent, pair.target.sent
+            done = cycle(pair, session.ledger, clock=on.clock, calm=calm)
+
+            assert done.repeated
+            assert pair.source.sent - before[0] == 2
+            assert pair.target.sent - before[1] == target
+    assert "these are 2 + 7 calls" in page
+    assert "Trackops takes 3" in page
 
 
 class TestVigil:

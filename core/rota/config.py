@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any, TypeAlias, get_args
 
 import attrs
 
@@ -24,6 +24,7 @@ from .errors import ConfigError, PluginError
 from .planning import Cap, Caps, Terms
 from .planning.observed import INFERRED
 from .plugins import Plugins
+from .rhythm import Quiet, read_span
 from .secrets import Secret
 from .vendor import Vendor
 
@@ -31,7 +32,34 @@ from .vendor import Vendor
 FILE = "rota.toml"
 LEDGER = "rota.db"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
+_Validator: TypeAlias = Callable[[Any, "attrs.Attribute[str]", str], None]
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://")
+
+
+def _reads(read: Callable[[str], object]) -> _Validator:
+    """Return a validator: the text is empty, or can be read."""
+
+    def validate(instance: Any, field: attrs.Attribute[str], text: str) -> None:
+        if text:
+            read(text)
+
+    return validate
+
+
+@attrs.frozen(kw_only=True)
+class MirrorSettings:
+    """
+    How the pair is mirrored, where the command line says nothing else.
+
+    Args:
+        every: A span such as ``5m``.
+        quiet_hours: As ``22:00-06:00@America/Chicago``.
+    """
+
+    every: str = attrs.field(default="", validator=_reads(read_span))
+    quiet_hours: str = attrs.field(default="", validator=_reads(Quiet.parse))
+    alarm_after: int = attrs.field(default=3, validator=attrs.validators.ge(1))
+    audit_every: int = attrs.field(default=12, validator=attrs.validators.ge(1))
 
 
 @attrs.frozen(kw_only=True)
@@ -44,6 +72,7 @@ class PairSettings:
         target: The name of the account that is written.
         crosswalk: The table of references; a path from the file's folder.
         transforms: Names, in the order in which they are applied.
+        mirror: How it is mirrored.
         terms: All other keys of the section.
     """
 
@@ -51,6 +80,7 @@ class PairSettings:
     target: str
     crosswalk: str = ""
     transforms: tuple[str, ...] = ()
+    mirror: MirrorSettings = MirrorSettings()
     terms: Terms = Terms()
 
 
@@ -229,7 +259,8 @@ _PAIR = """\
 # native = "prefer"                 # avoid: single days although a rule fits
 # unmapped_assignee = "refuse"      # unassigned: and listed as a loss
 # texts = "refuse"                  # cut: what doesn't fit, listed as a loss
-# relay = false                     # true: also what another pair wrote"""
+# relay = false                     # true: also what another pair wrote
+# mirror = { every = "5m" }         # quiet_hours, alarm_after, audit_every, too"""
 
 
 def _example(vendor: str, field: attrs.Attribute[Any]) -> str:

@@ -20,13 +20,13 @@ from typing import Self
 import attrs
 
 from . import clock as clocks
-from . import zones
 from .applying import Applied, Result, apply, holder, recover
 from .clock import Clock
 from .errors import LeaseHeld, LedgerError, RotaError
 from .gathering import Pair, gather, look, remember
 from .ledger import Lease, Ledger
 from .planning import HaltKind, NoteKind, Plan, decide
+from .rhythm import Rhythm
 from .vendor import Entry
 
 
@@ -213,52 +213,6 @@ def _outlived(made: Plan, pair: Pair, ledger: Ledger) -> bool:
     return made.source.complete and len(ledger.due(ledger.pair(pair.name))) > len(
         made.waiting
     )
-
-
-@attrs.frozen(kw_only=True)
-class Quiet:
-    """Hours of the wall clock in which no cycle begins; may cross midnight."""
-
-    first: dt.time
-    last: dt.time
-    zone: str
-
-    def covers(self, now: dt.datetime) -> bool:
-        """Tell whether an instant falls into these hours."""
-        at = now.astimezone(zones.load(self.zone)).time()
-        if self.first <= self.last:
-            return self.first <= at < self.last
-        return at >= self.first or at < self.last
-
-    def within(self, since: dt.datetime, until: dt.datetime) -> dt.timedelta:
-        """Return how much of a span these hours take up."""
-        where = zones.load(self.zone)
-        day = since.astimezone(where).date() - dt.timedelta(1)
-        found = dt.timedelta()
-        while (begin := zones.instant(where, day, self.first)) < until:
-            over = dt.timedelta(self.first > self.last)
-            end = zones.instant(where, day + over, self.last)
-            found += max(min(end, until) - max(begin, since), dt.timedelta())
-            day += dt.timedelta(1)
-        return found
-
-
-@attrs.frozen(kw_only=True)
-class Rhythm:
-    """
-    How often a pair is looked at.
-
-    Args:
-        every: From the beginning of one cycle to the next, give or take a tenth.
-        quiet: When no cycle begins.
-        alarm_after: So many intervals without a finished cycle are an alarm.
-        audit_every: Every so many cycles everything is decided anew, changed or not.
-    """
-
-    every: dt.timedelta
-    quiet: Quiet | None = None
-    alarm_after: int = 3
-    audit_every: int = 12
 
 
 @attrs.define(kw_only=True)

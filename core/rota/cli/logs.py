@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import sys
 import traceback
@@ -17,16 +18,27 @@ LEVELS = ("debug", "info", "warning", "error")
 
 
 class _Lines(logging.Formatter):
-    """structlog's lines, without secrets; imported with the first of them."""
+    """
+    structlog's lines, without secrets; imported with the first of them.
 
-    def __init__(self, *, colors: bool) -> None:
+    Args:
+        json: One object a line, for programs; else for people.
+    """
+
+    def __init__(self, *, colors: bool = False, json: bool = False) -> None:
         super().__init__()
         self._colors = colors
+        self._json = json
 
     @cached_property
     def _inner(self) -> logging.Formatter:
         import structlog
 
+        renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
+        if not self._json:
+            renderer = structlog.dev.ConsoleRenderer(
+                colors=self._colors, pad_event_to=0, pad_level=False
+            )
         return structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[
                 structlog.stdlib.add_log_level,
@@ -38,9 +50,7 @@ class _Lines(logging.Formatter):
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 redactor,
-                structlog.dev.ConsoleRenderer(
-                    colors=self._colors, pad_event_to=0, pad_level=False
-                ),
+                renderer,
             ],
         )
 
@@ -50,13 +60,17 @@ class _Lines(logging.Formatter):
 
 def _stamp(logger: Any, method: str, event: Any) -> Any:
     record: logging.LogRecord = event["_record"]
-    event["timestamp"] = logging.Formatter("%(asctime)s").formatTime(record)
+    at = dt.datetime.fromtimestamp(record.created, dt.UTC)
+    event["timestamp"] = at.isoformat(timespec="milliseconds")
     return event
 
 
 def configure(level: str, debug: Path | None) -> None:
     """
     Send log lines of the level and above to stderr, and all of them to the file.
+
+    They are for people on a terminal and in the file, and JSON where stderr is read
+    by a program.
 
     Raises:
         ConfigError: The file can't be written.
@@ -67,7 +81,8 @@ def configure(level: str, debug: Path | None) -> None:
         old.close()
     stream = logging.StreamHandler(sys.stderr)
     stream.setLevel(level.upper())
-    stream.setFormatter(_Lines(colors=sys.stderr.isatty()))
+    terminal = sys.stderr.isatty()
+    stream.setFormatter(_Lines(colors=terminal, json=not terminal))
     root.addHandler(stream)
     root.setLevel(level.upper())
     if debug is not None:
@@ -77,7 +92,7 @@ def configure(level: str, debug: Path | None) -> None:
             raise ConfigError(
                 f"--debug {debug} can't be written: {error.strerror}"
             ) from error
-        file.setFormatter(_Lines(colors=False))
+        file.setFormatter(_Lines())
         root.addHandler(file)
         root.setLevel(logging.DEBUG)
 
