@@ -135,7 +135,7 @@ class TestRun:
     ) -> None:
         """One JSON object each, with what a person would search for."""
         at.source.put(patrol())
-        later(at, 12, lambda: at.source.put(patrol("Second")))
+        later(at, 17, lambda: at.source.put(patrol("Second")))
         ran = mirror(at, "patrols", "--every", "5m")
         changes, cycles = events(ran, "change"), events(ran, "cycle")
 
@@ -144,8 +144,8 @@ class TestRun:
             ("create", "done", "Second"),
         ]
         assert {c["pair"] for c in cycles} == {"patrols"}
-        assert [c["changes"] for c in cycles][:4] == [1, 0, 0, 1]
-        assert any(c["repeated"] for c in cycles)
+        assert [c["changes"] for c in cycles][:5] == [1, 0, 0, 0, 1]
+        assert [c["repeated"] for c in cycles][:5] == [False] * 3 + [True, False]
         assert all(c["timestamp"].startswith("2") for c in cycles)
 
     def test_several_pairs_go_each_at_its_own_pace(self, at: Desk) -> None:
@@ -385,6 +385,25 @@ def test_no_secret_of_the_configuration_reaches_a_line(at: Desk) -> None:
     assert '"exception": ' in ran.err
     assert "sesame" not in told
     assert "no to ***" in heard.read_text()
+
+
+def test_the_commands_put_today_right_if_asked(at: Desk) -> None:
+    """`plan -o` and `apply`, `apply --pair` and `mirror` make today's missed rounds."""
+    plan = str(at.folder / "plan.json")
+
+    def made(*commands: tuple[str, ...]) -> int:
+        """Add a patrol of tonight, run commands, and count what is new."""
+        before = len(at.target.held)
+        at.source.put(patrol(f"Patrol {before}"))
+        for words in commands:
+            assert at.rota(*words).code == 0
+        return len(at.target.held) - before
+
+    assert made(("plan", "patrols", "--today", "-o", plan), ("apply", plan)) == 2
+    assert made(("apply", "--pair", "patrols", "--today")) == 2
+    assert made(("mirror", "patrols", "--once", "--today")) == 2
+    assert made(("mirror", "patrols", "--once")) == 1
+    assert at.rota("apply", plan, "--today").code == 2
 
 
 def test_due_attends_every_pair(at: Desk) -> None:

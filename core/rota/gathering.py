@@ -27,6 +27,7 @@ from .planning import (
     Before,
     Change,
     LinkState,
+    Plan,
     Settled,
     Snapshot,
     Terms,
@@ -38,6 +39,7 @@ from .planning import (
     taken,
     with_hours,
 )
+from .planning import today as todays
 from .planning.observed import INFERRED
 from .vendor import (
     Account,
@@ -161,7 +163,10 @@ class Sides:
                 "first_day": hours.first_day.isoformat(),
                 "baseline": pair.baseline,
                 "crosswalk": convert.unstructure(pair.crosswalk.rows),
-                "ledger": ledger.standing(ledger.pair(pair.name)),
+                "ledger": [
+                    ledger.standing(state)
+                    for state in (ledger.pair(pair.name), *ledger.pairs(INFERRED))
+                ],
             }
         )
 
@@ -260,6 +265,31 @@ def gather(
         covered=_covered(pair, ledger, source.items),
     )
     return with_hours(seen)
+
+
+def put_right(pair: Pair, made: Plan, seen: Snapshot) -> Plan:
+    """
+    Return a plan that lets today, too, say what the source says, as far as is safe.
+
+    What the target's run has made of today is read, if the plan changes an entry that
+    it may have been made of.
+
+    Args:
+        seen: The snapshot that the plan was made of; no quick one.
+    """
+    span = todays.days(seen)
+    if span is None or not made.changes:
+        return made
+    occurrences: tuple[Occurrence, ...] = ()
+    records: dict[str, Schedule] = {}
+    if todays.candidates(made, seen) and "occurrences" in pair.target.verbs():
+        occurrences = pair.target.occurrences(*span).items
+        ids = todays.alike(made, seen, occurrences)
+        if ids:
+            found = pair.target.schedules(Scope(ids=ids)).items
+            records = {item.ref.key: item for item in found if item.ref}
+    shown = todays.Shown(occurrences=occurrences, records=records)
+    return todays.put_right(made, seen, shown)
 
 
 def written(ledger: Ledger, run: int) -> tuple[Written, ...]:
@@ -455,6 +485,7 @@ def _states(ledger: Ledger, links: Iterable[Link]) -> tuple[LinkState, ...]:
             seen=image(link.seen),
             generation=link.generation,
             handed_over=link.handed_over,
+            since=link.since,
             last=link.last,
             images=(link.agreed, link.seen),
         )

@@ -79,9 +79,9 @@ def merge(
         result = put(result, name, wanted)
     return Merge(
         result=result,
-        send=_diffs(ours - theirs, now, wanted),
-        drift=_diffs(theirs - ours, seen, now),
-        conflicts=_diffs(both, now, wanted),
+        send=diffs(ours - theirs, now, wanted),
+        drift=diffs(theirs - ours, seen, now),
+        conflicts=diffs(both, now, wanted),
     )
 
 
@@ -159,7 +159,8 @@ def put(schedule: Schedule, name: str, source: Schedule) -> Schedule:
     return attrs.evolve(schedule, task=task)
 
 
-def _diffs(names: set[str], before: Schedule, after: Schedule) -> tuple[FieldDiff, ...]:
+def diffs(names: set[str], before: Schedule, after: Schedule) -> tuple[FieldDiff, ...]:
+    """Return what these fields were and are to be, in one order."""
     return tuple(
         FieldDiff(
             field=name,

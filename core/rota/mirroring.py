@@ -23,7 +23,7 @@ from . import clock as clocks
 from .applying import Applied, Result, apply, holder, recover
 from .clock import Clock
 from .errors import LeaseHeld, LedgerError, RotaError
-from .gathering import Pair, gather, look, remember
+from .gathering import Pair, gather, look, put_right, remember
 from .ledger import Lease, Ledger
 from .planning import HaltKind, NoteKind, Plan, decide
 from .rhythm import Rhythm
@@ -127,6 +127,7 @@ def cycle(
     *,
     clock: Clock | None = None,
     calm: Calm | None = None,
+    today: bool = False,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Cycle:
     """
@@ -134,6 +135,7 @@ def cycle(
 
     Args:
         calm: What the cycle before this one rested on.
+        today: Put right, too, what the target's run has made of today.
         stopped: Asked before each write; those under way are finished.
     """
     clock = clock or clocks.system()
@@ -142,13 +144,16 @@ def cycle(
     made: Plan | None = None
     try:
         recovered = recover(pair, ledger, clock=clock)
-        quick, entries = not calm.audit(), calm.entries
+        audit = calm.audit()
+        quick, entries = not (audit or today), calm.entries
         sides = look(pair, ledger, clock=clock, quick=quick, entries=entries)
         basis = sides.digest(pair, ledger, clock.now())
-        if quick and not recovered and (kept := calm.repeat(basis)):
+        if not (audit or recovered) and (kept := calm.repeat(basis)):
             return attrs.evolve(kept, began=began, ended=clock.now(), repeated=True)
         seen = gather(pair, ledger, clock=clock, quick=quick, sides=sides)
         made, settled = decide(seen)
+        if today:
+            made = put_right(pair, made, seen)
         remember(pair, ledger, settled)
         if made.halts:
             person = any(halt.kind is HaltKind.PERSON for halt in made.halts)
@@ -302,7 +307,7 @@ def mirror(
         post = stack.enter_context(_Post(pair.name, ledger, clock))
         while not stopped():
             if rhythm.quiet is None or not rhythm.quiet.covers(clock.now()):
-                last = _turn(post, renew, pair, ledger, clock, calm, stopped)
+                last = _turn(post, renew, pair, rhythm, clock, calm, stopped)
                 failures = failures + 1 if last.health in _BACK_OFF else 0
                 vigil.note(last)
                 tell(last)
@@ -325,7 +330,7 @@ def _turn(
     post: _Post,
     renew: Callable[[Pair], Pair],
     pair: Pair,
-    ledger: Ledger,
+    rhythm: Rhythm,
     clock: Clock,
     calm: Calm,
     stopped: Callable[[], bool],
@@ -335,7 +340,14 @@ def _turn(
     health, code, hint = Health.FAILED, 1, ""
     try:
         post.take()
-        done = cycle(renew(pair), ledger, clock=clock, calm=calm, stopped=stopped)
+        done = cycle(
+            renew(pair),
+            post.ledger,
+            clock=clock,
+            calm=calm,
+            today=rhythm.today,
+            stopped=stopped,
+        )
     except LeaseHeld as error:
         health, why = Health.STANDBY, error.message
         hint = "this one goes on once that one has ended"
@@ -368,7 +380,7 @@ class _Post:
 
     def __init__(self, name: str, ledger: Ledger, clock: Clock) -> None:
         self._name = f"mirror {name}"
-        self._ledger = ledger
+        self.ledger = ledger
         self._clock = clock
         self._lease: Lease | None = None
 
@@ -380,7 +392,7 @@ class _Post:
             except LeaseHeld:
                 self._lease = None
         if self._lease is None:
-            self._lease = self._ledger.lease(self._name, holder(), _POST)
+            self._lease = self.ledger.lease(self._name, holder(), _POST)
 
     def keep(self) -> None:
         """Renew it in time; what fails here is told by the next cycle."""

@@ -96,12 +96,19 @@ def _plan_lines(plan: Plan, rate: float, full: bool) -> Iterator[str]:
                 yield from _wrapped(why, 6)
             if refusal.wants:
                 yield from _wrapped(f'fidelity = "{refusal.wants}" would tell it', 6)
-    pressing = [note for note in plan.notes if note.kind is not NoteKind.INFO]
+    calm = (NoteKind.INFO, NoteKind.TODAY)
+    pressing = [note for note in plan.notes if note.kind not in calm]
     if pressing:
         yield ""
         yield f"TO BE LOOKED AT {len(pressing)}"
         for note in pressing:
             yield from _wrapped(f"{note.kind}: {note.about}: {note.text}", 2, 4)
+    today = [note for note in plan.notes if note.kind is NoteKind.TODAY]
+    if today:
+        yield ""
+        yield f"TODAY {len(today)}: the target's run for it is over"
+        for note in today:
+            yield from _wrapped(f"{note.about}: {note.text}", 2, 4)
     others = [note for note in plan.notes if note.kind is NoteKind.INFO]
     if others:
         yield ""

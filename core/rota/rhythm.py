@@ -75,9 +75,11 @@ class Rhythm:
         quiet: When no cycle begins.
         alarm_after: So many intervals without a finished cycle are an alarm.
         audit_every: Every so many cycles everything is decided anew, changed or not.
+        today: Whether a change puts today right, too.
     """
 
     every: dt.timedelta
     quiet: Quiet | None = None
     alarm_after: int = 3
     audit_every: int = 12
+    today: bool = False

@@ -213,10 +213,13 @@ class Generation:
     Args:
         at: Wall-clock time of the daily run, in the account's zone.
         margin: How far from a run nothing may be written.
+        dated: Whether what a run made can be read, changed and removed as a one-off
+            record under the id of its occurrence, while nobody has begun it.
     """
 
     at: dt.time = dt.time(0, 0)
     margin: dt.timedelta = dt.timedelta(minutes=30)
+    dated: bool = False
 
 
 class Completeness(StrEnum):

@@ -159,7 +159,7 @@ def capabilities(settings: Settings | None = None) -> Capabilities:
         },
         page_size=settings.page_size if settings else 1000,
         rate=Rate(calls=settings.calls_per_second if settings else 50),
-        generation=Generation(at=run_at),
+        generation=Generation(at=run_at, dated=True),
         previews=366,
         completeness=Completeness.REREAD_BY_ID,
     )

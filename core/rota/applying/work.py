@@ -155,9 +155,9 @@ class Work(Recovering):
         """Tell whether the ledger says that the change was made already."""
         link = self.ledger.link(self.state, change.source.key, change.n)
         if change.act is Act.RETIRE and change.at is At.TARGET:
-            return link is None or (
-                change.target is not None and link.target != change.target.key
-            )
+            if link is None:
+                return change.was is not None  # else it never had one
+            return change.target is not None and link.target != change.target.key
         if link is None or change.agreed is None:
             return False
         if change.act is Act.ADOPT and link.seen != digest(

@@ -30,6 +30,11 @@ _LOG = logging.getLogger("rota")
 @click.argument("planfile", required=False, type=click.Path(dir_okay=False))
 @click.option("--pair", help="Plan and apply in one go, without a review.")
 @click.option(
+    "--today",
+    is_flag=True,
+    help="With --pair: put today right, too; a PLANFILE has it from rota plan.",
+)
+@click.option(
     "--accept",
     multiple=True,
     metavar="WHAT@PLAN",
@@ -44,6 +49,7 @@ def command(
     session: Session,
     planfile: str | None,
     pair: str | None,
+    today: bool,
     accept: tuple[str, ...],
     workers: int | None,
     as_json: bool,
@@ -56,6 +62,8 @@ def command(
     """
     if (planfile is None) == (pair is None):
         raise click.UsageError("name either a PLANFILE or --pair PAIR")
+    if today and planfile is not None:
+        raise click.UsageError("--today goes with --pair; a PLANFILE has it or has not")
     if planfile is not None:
         made = read(Path(planfile))
         both = session.pair(made.pair)
@@ -63,7 +71,7 @@ def command(
         assert pair is not None
         both = session.pair(pair)
         recover(both, session.ledger, clock=session.clock)
-        made = decide(session, both, quiet=as_json)
+        made = decide(session, both, today=today, quiet=as_json)
     rate = both.target.capabilities.rate
     seen: list[Result] = []
     with Progress(

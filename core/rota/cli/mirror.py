@@ -83,6 +83,11 @@ class _Read(click.ParamType[T]):
     help="So many cycles apart all is decided anew, changed or not; 12.",
 )
 @click.option(
+    "--today",
+    is_flag=True,
+    help="Put today right, too: what the target's run has made of it, or missed.",
+)
+@click.option(
     "--on-alarm",
     metavar="COMMAND",
     help="Run at an alarm, which it reads from its input; no shell is involved.",
@@ -104,6 +109,7 @@ def command(
     quiet_hours: Quiet | None,
     alarm_after: int | None,
     audit_every: int | None,
+    today: bool,
     on_alarm: str | None,
     listen: tuple[str, int] | None,
     as_json: bool,
@@ -126,13 +132,16 @@ def command(
     if once:
         codes = []
         for name in names:
-            done = cycle(session.pair(name), session.ledger, clock=session.clock)
+            done = cycle(
+                session.pair(name), session.ledger, clock=session.clock, today=today
+            )
             voice.tell(done, at_length=True)
             codes.append(done.code)
         return first_code(codes)
 
     def rhythm(name: str) -> Rhythm:
-        kept: MirrorSettings = session.config.pair(name).mirror
+        settings = session.config.pairs.get(name)
+        kept = settings.mirror if settings else MirrorSettings()
         often = every or (read_span(kept.every) if kept.every else None)
         if often is None:
             raise click.UsageError(
@@ -144,6 +153,7 @@ def command(
             quiet=quiet_hours or hours,
             alarm_after=alarm_after or kept.alarm_after,
             audit_every=audit_every or kept.audit_every,
+            today=today,
         )
 
     rhythms = {name: rhythm(name) for name in names}

@@ -8,7 +8,7 @@ from pathlib import Path
 import rich_click as click
 
 from rota import report
-from rota.gathering import Pair, gather
+from rota.gathering import Pair, gather, put_right
 from rota.planning import HaltKind, NoteKind, Plan, plan
 
 from .printing import Progress, json_option, tell, tell_json, write
@@ -24,6 +24,11 @@ from .session import Session
     "--markdown", type=click.Path(dir_okay=False), help="Write it all for a reviewer."
 )
 @click.option("--check", is_flag=True, help="Leave with 3 if anything would change.")
+@click.option(
+    "--today",
+    is_flag=True,
+    help="Put today right, too: what the target's run has made of it, or missed.",
+)
 @click.option("--full", is_flag=True, help="Cut no list.")
 @json_option
 @click.pass_obj
@@ -33,6 +38,7 @@ def command(
     output: str | None,
     markdown: str | None,
     check: bool,
+    today: bool,
     full: bool,
     as_json: bool,
 ) -> int:
@@ -43,7 +49,7 @@ def command(
     be applied as it is, with 4 where conflicts wait.
     """
     both = session.pair(pair)
-    made = decide(session, both, quiet=as_json)
+    made = decide(session, both, today=today, quiet=as_json)
     if output:
         write(Path(output), json.dumps(report.plan_json(made), ensure_ascii=False))
     if markdown:
@@ -62,11 +68,14 @@ def command(
     return code(made, check=check)
 
 
-def decide(session: Session, both: Pair, *, quiet: bool) -> Plan:
+def decide(session: Session, both: Pair, *, quiet: bool, today: bool = False) -> Plan:
     """Gather and plan, and tell the observers."""
     label = f"reading {both.source.name} and {both.target.name}"
     with Progress(label, clock=session.clock, quiet=quiet):
-        made = plan(gather(both, session.ledger, clock=session.clock))
+        seen = gather(both, session.ledger, clock=session.clock)
+        made = plan(seen)
+        if today:
+            made = put_right(both, made, seen)
     session.notify("rota_plan_made", plan=made)
     return made
 

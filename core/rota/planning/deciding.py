@@ -55,6 +55,7 @@ from .safety import halts
 from .snapshots import Agreement, LinkState, Settled, Snapshot
 from .telling import Telling, Told, Wanted, selected
 from .terms import Marking
+from .today import still_says
 
 
 def plan(seen: Snapshot) -> Plan:
@@ -131,6 +132,7 @@ class _Planning:
             self._schedule(schedule)
         self._absent()
         self.notes += remarks(seen, self.hours.first_day, self.early, covered)
+        self.notes += still_says(seen, self.changes)
         changes = tuple(sorted(self.changes, key=_order))
         return Plan(
             pair=seen.pair,

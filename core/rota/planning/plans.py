@@ -226,7 +226,7 @@ class Halt:
 
 
 class NoteKind(StrEnum):
-    """What a note is about; all but INFO and DRIFT ask for somebody's look."""
+    """What a note is about; all but INFO, DRIFT and TODAY ask for somebody's look."""
 
     INFO = "info"
     DRIFT = "edited at the target"
@@ -237,6 +237,7 @@ class NoteKind(StrEnum):
     OPEN = "outcome not known"
     DOUBT = "absence not proved"
     OVERDUE = "overdue"
+    TODAY = "today still says"
 
 
 @attrs.frozen(kw_only=True)

@@ -48,6 +48,7 @@ def remarks(
     if early:
         listed = ", ".join(f"{ref.key} {at:%d %b %H:%M}" for ref, at in early)
         yield Note(
+            kind=NoteKind.TODAY,
             about=seen.target.certificate.account,
             text=f"what is made now first acts on {first_day}; these rounds come "
             f"before and stay with the source (UTC): {listed}",

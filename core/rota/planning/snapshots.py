@@ -44,6 +44,7 @@ class LinkState:
         target: ``kind:id`` at the target.
         seen: What the target read back after our write.
         handed_over: A person was asked to change the record by hand.
+        since: The first day on which the record acts as it is; None if unknown.
         last: The last day on which the record may act; None for no end.
         images: The names of ``agreed`` and ``seen`` in the ledger, None without one.
     """
@@ -55,6 +56,7 @@ class LinkState:
     seen: Schedule
     generation: int = 0
     handed_over: bool = False
+    since: dt.date | None = None
     last: dt.date | None = None
     images: tuple[bytes, bytes] | None = None
 
