@@ -24,7 +24,17 @@ from hypothesis import strategies as st
 
 from rota.clock import StillClock
 from rota.errors import LeaseHeld, LedgerError, RotaError, UsageError, ValueRefused
-from rota.ledger import Agreed, Lease, Ledger, Link, PairState, Run, State, digest
+from rota.ledger import (
+    Agreed,
+    Lease,
+    Ledger,
+    Link,
+    PairState,
+    Run,
+    State,
+    Waits,
+    digest,
+)
 from rota.ledger.databases import Dialect, SQLite
 from rota.ledger.migrations import MIGRATIONS, TABLES, migrate
 
@@ -338,6 +348,24 @@ class LedgerPromises:
         with pytest.raises(LeaseHeld, match=r"desk:1 .*2027-01-04 12:05:00 UTC"):
             scene.ledger.lease("patrols", "desk:2")
         scene.ledger.lease("others", "desk:2")
+
+    def test_what_is_open_is_counted_and_told_by_a_digest(self, scene: Scene) -> None:
+        """A mirror asks how much waits, and whether anything of a pair has moved."""
+        ledger, pair = scene.ledger, scene.pair
+        day = dt.date(2027, 1, 5)
+        stands = [ledger.standing(pair), ledger.standing(pair)]
+        ledger.put_due(pair, "schedule:1", 0, day, b"{}", plan="plan-1")
+        stands.append(ledger.standing(pair))
+        ledger.intend(scene.run, 0, b"{}")
+        stands.append(ledger.standing(pair))
+
+        assert stands[0] == stands[1]
+        assert len(set(stands)) == 3
+        assert ledger.waits(pair, day) == Waits(open=1, due=1, overdue=0)
+        assert ledger.waits(pair, dt.date(2027, 1, 6)).overdue == 1
+        assert ledger.waits(ledger.pair("others"), day) == Waits(
+            open=0, due=0, overdue=0
+        )
 
     def test_fences_only_grow(self, scene: Scene) -> None:
         """Each taking has a greater fence, after a release and after a lapse."""
