@@ -49,7 +49,6 @@ from rota.translation import (
     Request,
     Translation,
     expand,
-    fidelities,
     translate,
 )
 from rota.vendor import Capabilities, Holds, Removal, Windows, ZoneOwner
@@ -287,6 +286,8 @@ def test_what_the_pieces_make_is_what_the_source_makes(
     asked = request(timing, vendor, fidelity, zone=here, there=there)
     told = translate(asked)
 
+    assert fidelity.admits(told.fidelity)
+    assert all(told.fidelity.admits(piece.fidelity) for piece in told.pieces)
     if told.refused:
         assert not told.pieces
         assert told.wants is None or not fidelity.admits(told.wants)
@@ -412,6 +413,44 @@ def test_an_extra_day_is_a_single_date_beside_the_rule() -> None:
 
     assert [type(piece.timing) for piece in told.pieces] == [Recurring, Once]
     check(asked, told)
+
+
+def test_dates_that_later_runs_will_make_count_for_the_fidelity() -> None:
+    """A rule beside a date beyond the horizon is `expand`, though its one piece is exact."""
+    days = Recurrence(rules=(weekly([1]),), rdates=(dt.date(2027, 9, 1),))
+    told = translate(request(days, target(Weekdays(), dated=True), "expand"))
+
+    [piece] = told.pieces
+    assert piece.fidelity is Fidelity.EXACT
+    assert told.fidelity is Fidelity.EXPAND
+
+    season = attrs.evolve(weekly([1]), by_month=(9,))
+    told = translate(request(season, target(Weekdays()), "attended"))
+    assert told.fidelity is Fidelity.ATTENDED
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=MONTHLY;BYDAY=1MO",
+        "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
+        "FREQ=WEEKLY;INTERVAL=7;BYDAY=TH",
+        "FREQ=DAILY;INTERVAL=45",
+        "FREQ=MONTHLY;BYMONTHDAY=1,15;BYDAY=MO,TU,WE,TH,FR,SA",
+        "FREQ=YEARLY;BYDAY=SA,SU;BYMONTH=1,3,5,7,9,11",
+    ],
+)
+def test_what_a_rule_takes_does_not_depend_on_the_day_that_asks(rule: str) -> None:
+    """Asked anew on days all over two years, one rule takes one fidelity."""
+    days = Rule.parse(rule, dt.date(2026, 1, 1))
+    can = target(Weekdays(), MonthDays(), dated=True)
+    takes = {
+        translate(
+            request(days, can, "expand", first_day=FIRST + n * DAY, now=NOW + n * DAY)
+        ).fidelity
+        for n in range(0, 730, 23)
+    }
+    assert len(takes) == 1
 
 
 def test_what_would_need_many_exchanges_becomes_dates() -> None:
@@ -645,7 +684,7 @@ def test_nights_of_a_clock_change_are_listed_where_the_sides_keep_other_ends() -
 def test_closest_is_as_good_as_the_best_of_all_weekday_sets(days: Recurrence) -> None:
     """Fewest missed, then fewest added, against every one of the 127 sets."""
     told = translate(request(days, target(Weekdays()), "closest"))
-    if fidelities(told.pieces) is not Fidelity.CLOSEST:
+    if told.fidelity is not Fidelity.CLOSEST:
         check(request(days, target(Weekdays()), "closest"), told)
         return
     begin = min(day for day in days_of(days, FIRST, FIRST + 5_000 * DAY))

@@ -29,7 +29,6 @@ from rota.translation import (
     Request,
     Translation,
     expand,
-    fidelities,
     translate,
 )
 from rota.vendor import MARK_LENGTH, Removal, Suffix
@@ -49,17 +48,18 @@ Wanted: TypeAlias = tuple[Piece, Schedule]
 
 @attrs.frozen(kw_only=True)
 class Told:
-    """One source schedule in the target's terms: its pieces and their records."""
+    """
+    One source schedule in the target's terms: its pieces and their records.
+
+    Args:
+        fidelity: The least that admits it, with what later runs have to make.
+    """
 
     schedule: Schedule
     wanted: tuple[Wanted, ...]
     losses: tuple[Loss, ...] = ()
     proof: Proof | None = None
-
-    @property
-    def fidelity(self) -> Fidelity:
-        """The least fidelity that admits all its pieces."""
-        return fidelities(piece for piece, _ in self.wanted)
+    fidelity: Fidelity = Fidelity.EXACT
 
 
 def selected(schedule: Schedule, terms: Terms) -> bool:
@@ -139,6 +139,7 @@ class Telling:
             proof=rests_on.prove(told.proof)
             if rests_on and told.proof
             else self._proof(schedule, told.proof),
+            fidelity=told.fidelity,
         )
 
     def _doubt(self, schedule: Schedule) -> tuple[str, ...]:

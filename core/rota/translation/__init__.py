@@ -27,7 +27,7 @@ from .values import (
     Proof,
     Request,
     Translation,
-    fidelities,
+    least,
 )
 from .wallclocks import begun, expand, instants, runs, tzdata, unheld, zone_there
 
@@ -42,7 +42,6 @@ __all__ = [
     "Request",
     "Translation",
     "expand",
-    "fidelities",
     "instants",
     "translate",
 ]
@@ -143,6 +142,7 @@ def _recurring(asked: Request, timing: Recurring) -> Translation:
     return Translation(
         pieces=tuple(piece for told in found for piece in told.pieces),
         losses=losses,
+        fidelity=least(told.fidelity for told in found),
         proof=Proof(
             first=asked.first_day,
             last=min(ends, default=None),

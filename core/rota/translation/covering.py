@@ -32,6 +32,7 @@ MOST = 8
 """Sentences that one line may take; what needs more is told as dates, or refused."""
 
 _STATES = 200
+_WEEKS = (Freq.DAILY, Freq.WEEKLY)
 _DAY = dt.timedelta(1)
 _YEAR = dt.timedelta(365)
 
@@ -417,17 +418,31 @@ def _is_season(said: Recurrence, own: DaySet, source: Recurrence) -> bool:
     """
     Tell whether a sentence for a while is one that people would recognise.
 
-    It says its days as the source does, or by the week, or each more than once. What fits by
-    accident (the 1st, 15th and 29th, for seven weeks of every second Monday) is wrong
-    on all other days, should nobody be there to end it.
+    It names its days as the source does, or each more than once. What fits by accident
+    (the 30th and 31st, for three last working days of the month) is wrong on all other
+    days, should nobody be there to end it; and how many such records a year takes
+    depends on the day on which it is asked.
     """
-    kinds = {rule.freq for rule in said.rules}
-    as_said = kinds <= {rule.freq for rule in source.rules} or kinds == {Freq.WEEKLY}
-    if own.infinite or as_said or not source.rules:
+    if own.infinite or not source.rules or _naming(said) <= _naming(source):
         return True
     first, last = own.first(), own.last()
     days = sum(len(rule.by_day) + len(rule.by_month_day) for rule in said.rules)
     return bool(first and last and own.count(first, last) >= 2 * days)
+
+
+def _naming(days: Recurrence) -> set[str]:
+    """Return how rules name their days: by the week, the month, the n-th weekday."""
+    found = set()
+    for rule in days.rules:
+        counted = any(by_day.ordinal for by_day in rule.by_day)
+        if rule.interval > 1 or rule.by_set_pos or rule.by_year_day or rule.by_week_no:
+            found.add(rule.text)
+            continue
+        if rule.by_month_day or not (rule.by_day or rule.freq in _WEEKS):
+            found.add("month")
+        if rule.by_day or rule.freq in _WEEKS:
+            found.add("n-th" if counted else "week")
+    return found
 
 
 def _closing(

@@ -244,6 +244,13 @@ def _answer(
         pieces=tuple(pieces),
         losses=tuple(dict.fromkeys(losses)),
         proof=_proof(asked, min(ends) if ends else None),
+        fidelity=least(
+            (
+                *(piece.fidelity for piece in pieces),
+                *(part.cover.fidelity for part in parts),
+                Fidelity.ATTENDED if unfinished else Fidelity.EXACT,
+            )
+        ),
     )
 
 
@@ -257,6 +264,7 @@ def single(asked: Request, window: When, holds: Holds, day: dt.date) -> Translat
         piece = attrs.evolve(piece, fidelity=Fidelity.EXACT)
     return Translation(
         pieces=(piece,),
+        fidelity=piece.fidelity,
         losses=(
             *hours_lost(window, item.window),
             *_night_loss((day,) if item.night else (), day),

@@ -168,6 +168,7 @@ class Translation:
     The answer of ``translate``.
 
     Args:
+        fidelity: The least that admits it, with what later runs have to make.
         refused: Why it can't be told, empty where it can.
         wants: The least fidelity that would admit it, where one would.
     """
@@ -175,6 +176,7 @@ class Translation:
     pieces: tuple[Piece, ...] = ()
     losses: tuple[Loss, ...] = ()
     proof: Proof | None = None
+    fidelity: Fidelity = Fidelity.EXACT
     refused: str = ""
     wants: Fidelity | None = None
 
@@ -182,8 +184,3 @@ class Translation:
 def least(found: Iterable[Fidelity]) -> Fidelity:
     """Return the least fidelity that admits all of these."""
     return max(found, key=_ORDER.__getitem__, default=Fidelity.EXACT)
-
-
-def fidelities(pieces: Iterable[Piece]) -> Fidelity:
-    """Return the least fidelity that admits all these pieces."""
-    return least(piece.fidelity for piece in pieces)
