@@ -237,6 +237,8 @@ class DaySet:
         elif not mine:
             period, cycle = other._period, 0 if op in "&-" else theirs
             short = other._short
+        elif op == "&" and other._period == 1:
+            period, cycle, short = self._period, mine, self._short
         else:
             period = lcm(self._period, other._period)
             if period > WIDEST:

@@ -135,13 +135,12 @@ class Reach:
     first: dt.date
     wrong: tuple[tuple[Callable[[dt.date], list[int]], tuple[int, ...]], ...]
 
-    def until(self, ahead: int) -> int | None:
+    def until(self, day: dt.date, ahead: int) -> int | None:
         """
         Return up to when some sentence says a day, both as days after ``first``.
 
         None if it is not known.
         """
-        day = self.first + dt.timedelta(ahead)
         longest = 0
         for of, wrong in self.wrong:
             for n in of(day):

@@ -15,6 +15,7 @@ import datetime as dt
 import heapq
 from collections.abc import Iterable, Iterator
 from itertools import count
+from operator import itemgetter
 from typing import TypeAlias
 
 import attrs
@@ -83,6 +84,7 @@ class Cost:
 
 
 _Key: TypeAlias = tuple[int, int, int, int, int, int, str]
+_FREE: _Key = (0, 0, 0, 0, 0, 0, "")
 
 
 @attrs.frozen(kw_only=True)
@@ -152,9 +154,11 @@ def cover(asked: Question, fidelity: Fidelity) -> Cover | None:
     one = _single(asked)
     if one is not None:
         return Cover(sentences=(one,))
-    found = _search(asked, Fidelity.EXACT)
+    begin = asked.days.first()
+    reaches = _reaches(asked, begin) if begin else ()
+    found = _search(asked, reaches, Fidelity.EXACT)
     if found is None and fidelity is not Fidelity.EXACT:
-        found = _search(asked, fidelity)
+        found = _search(asked, reaches, fidelity)
     return found
 
 
@@ -197,19 +201,26 @@ def _astray(meant: DaySet, first: dt.date, begin: dt.date) -> bool:
     return begin > first and bool(meant.window(first, begin - _DAY))
 
 
-def _search(asked: Question, fidelity: Fidelity) -> Cover | None:
+def _search(
+    asked: Question, reaches: tuple[Reach, ...], fidelity: Fidelity
+) -> Cover | None:
+    start, begin = Cover(rest=asked.days), asked.days.first()
+    if begin is None or (fidelity is not Fidelity.EXACT and begin > asked.planned):
+        return start
+    first: tuple[Sentence, ...] = ()
+    hopeless = bool(reaches) and _surely_too_many(asked, begin, reaches, fidelity)
+    if not hopeless:
+        first = tuple(_moves(asked, asked.days, begin, fidelity))
+        hopeless = _too_many(asked, first, fidelity)
+    if hopeless:
+        ways = [
+            (_sum(_FREE, c), way) for c, way in _closing(asked, start, begin, fidelity)
+        ]
+        return min(ways, key=itemgetter(0))[1] if ways else None
     order = count()
-    start = Cover(rest=asked.days)
-    heap: list[tuple[_Key, int, bool, Cover]] = [
-        ((0, 0, 0, 0, 0, 0, ""), next(order), False, start)
-    ]
+    heap: list[tuple[_Key, int, bool, Cover]] = [(_FREE, next(order), False, start)]
     seen: set[DaySet] = set()
     best: tuple[_Key, Cover] | None = None
-    first: tuple[Sentence, ...] = ()
-    most, begin = 0, asked.days.first()
-    if begin is not None and not _surely_too_many(asked, begin, fidelity):
-        first = tuple(_moves(asked, asked.days, begin, fidelity))
-        most = 0 if _too_many(asked, first, fidelity) else MOST
     for _ in range(_STATES):
         if not heap:
             break
@@ -223,7 +234,7 @@ def _search(asked: Question, fidelity: Fidelity) -> Cover | None:
         if left in seen:
             continue
         seen.add(left)
-        if len(so_far.sentences) < most:
+        if len(so_far.sentences) < MOST:
             moves = _moves(asked, left, begin, fidelity) if so_far.sentences else first
             for sentence in moves:
                 after = Cover(
@@ -306,26 +317,35 @@ def _moves(
             yield best[1]
 
 
-def _surely_too_many(asked: Question, first: dt.date, fidelity: Fidelity) -> bool:
+def _reaches(asked: Question, first: dt.date) -> tuple[Reach, ...]:
+    """Return how long the sentences of each form hold; nothing if one can't tell."""
+    goal = Goal(days=asked.days, first=first, last=None, said=asked.said)
+    found = []
+    for form in asked.forms:
+        reach = form.reach(goal)
+        if reach is None:
+            return ()
+        found.append(reach)
+    return tuple(found)
+
+
+def _surely_too_many(
+    asked: Question, first: dt.date, reaches: Iterable[Reach], fidelity: Fidelity
+) -> bool:
     """
     Tell quickly that sentences are too many, where the forms know how long they hold.
 
     Each is given the days up to the longest that any could hold until then.
     """
-    goal = Goal(days=asked.days, first=first, last=None, said=asked.said)
-    reaches: list[Reach] = []
-    for form in asked.forms:
-        reach = form.reach(goal)
-        if reach is None:
-            return False
-        reaches.append(reach)
+    ends = any(form.ends for form in asked.forms)
     planned = AHEAD if fidelity is Fidelity.EXACT else (asked.planned - first).days
-    left = asked.days.window(first, first + dt.timedelta(AHEAD))
-    wanted, day, longest = left, 0, -1
-    for _ in range(MOST):
-        while left and lowest(left) <= day:
+    wanted = asked.days.window(first, first + dt.timedelta(AHEAD))
+    left, day, longest = wanted, 0, -1
+    for _ in range(MOST if ends or fidelity is not Fidelity.EXACT else 0):
+        while left and (ahead := lowest(left)) <= day:
+            date = first + dt.timedelta(ahead)
             for reach in reaches:
-                until = reach.until(lowest(left))
+                until = reach.until(date, ahead)
                 if until is None:
                     return False
                 longest = max(longest, until)

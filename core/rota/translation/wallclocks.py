@@ -98,6 +98,7 @@ def runs(
     assert asked.zone is not None
     assert asked.target_zone is not None
     found: list[Run] = []
+    windows: dict[dt.time, Window] = {}
     for told in zones.told(
         zones.load(asked.zone.name),
         window.start,
@@ -107,7 +108,11 @@ def runs(
     ):
         if not wanted.window(told.first, told.last):
             continue
-        there = Window.lasting(told.at, window.minutes, keeps=holds.window.keeps)
+        if told.at not in windows:
+            windows[told.at] = Window.lasting(
+                told.at, window.minutes, keeps=holds.window.keeps
+            )
+        there = windows[told.at]
         moved = () if told.exact else wanted.dates(told.first, told.last)
         end = None if told.last == last else told.last
         if found and (found[-1].window, found[-1].shift) == (there, told.shift):
