@@ -79,7 +79,7 @@ def ranged(numbers: tuple[int, ...], name: str) -> tuple[int, ...]:
     """Return ascending numbers if all are in the range of their part."""
     most = _MOST[name]
     least = 1 if name == "BYMONTH" else -most
-    if numbers[0] < least or numbers[-1] > most or 0 in numbers:
+    if numbers[0] < least or numbers[-1] > most or (numbers[0] < 1 and 0 in numbers):
         wrong = next(n for n in numbers if not least <= n <= most or n == 0)
         admitted = "1" if name == "BYMONTH" else f"-{most} to -1 or 1"
         refuse(f"{name}={wrong} is not {admitted} to {most}")
@@ -98,13 +98,12 @@ def read(text: str) -> dict[str, object]:
     Raises:
         RuleError: For what is not of the grammar, and for parts below a day.
     """
-    found: dict[str, object] = {}
-    for part in text.strip().upper().removeprefix("RRULE:").split(";"):
-        field, value = part_of(part)
-        if field in found:
-            name = part.partition("=")[0]
-            refuse(f"{name} is given twice", hint="join the values with commas")
-        found[field] = value
+    parts = text.upper().strip().removeprefix("RRULE:").split(";")
+    found = dict(map(part_of, parts))
+    if len(found) < len(parts):
+        names = [part.partition("=")[0] for part in parts]
+        twice = next(name for name in names if names.count(name) > 1)
+        refuse(f"{twice} is given twice", hint="join the values with commas")
     if "freq" not in found:
         refuse(f"no FREQ in {text!r}", hint="begin with FREQ=DAILY, WEEKLY, ...")
     return found
@@ -114,9 +113,10 @@ def read(text: str) -> dict[str, object]:
 def part_of(part: str) -> tuple[str, object]:
     """Return the field and value of one NAME=value: rules share the values."""
     name, equals, value = part.partition("=")
-    if name not in _READERS or not equals:
+    found = _READERS.get(name)
+    if found is None or not equals:
         _unknown(name, part)
-    field, reader = _READERS[name]
+    field, reader = found
     return field, reader(value, name)
 
 
@@ -152,7 +152,7 @@ def _read_number(value: str, name: str) -> int:
 
 def _read_numbers(value: str, name: str) -> tuple[int, ...]:
     try:
-        numbers = {_SMALL[item] for item in value.split(",")}
+        numbers = set(map(_SMALL.__getitem__, value.split(",")))
     except KeyError as error:
         wrong = f"{name}={error.args[0]}"
         refuse(f"{wrong} is no whole number in range", hint="separate by commas")
@@ -175,7 +175,8 @@ def _read_counted(value: str, name: str) -> tuple[ByDay, ...]:
         day, nth = item[-2:], item[:-2]
         if day not in _BITS or (nth and nth not in _SMALL):
             refuse(f"{name}={item} is no weekday", hint="MO to SU, or e.g. 2TU, -1FR")
-        found.add(_by_day_of(Weekday[day], _SMALL[nth] if nth else None))
+        weekday = Weekday.__members__[day]
+        found.add(_by_day_of(weekday, _SMALL[nth] if nth else None))
     return tuple(sorted(found, key=day_order))
 
 

@@ -221,6 +221,7 @@ class Calendar:
     __slots__ = (
         "_masks",
         "_sevens",
+        "_single",
         "first_year",
         "full",
         "last_year",
@@ -236,6 +237,9 @@ class Calendar:
         self.full = (1 << self.size) - 1
         self._sevens = repeat(1, 7, self.size)
         self._masks: dict[tuple[object, ...], int] = {}
+        self._single: dict[str, dict[int, int]] = {
+            kind: {} for kind in ("month", "month_day", "year_day")
+        }
 
     def _kept(self, key: tuple[object, ...], mask: int) -> int:
         if len(self._masks) >= 1024:
@@ -244,13 +248,14 @@ class Calendar:
         return mask
 
     def _union(self, kind: str, numbers: tuple[int, ...]) -> int:
-        key = (kind, numbers)
-        if (kept := self._masks.get(key)) is not None:
-            return kept
-        mask = 0
+        mask, kept = 0, self._single[kind]
         for number in numbers:
-            mask |= _cycle_mask(kind, number)
-        return self._kept(key, phased(mask, CYCLE, self.origin, self.size))
+            one = kept.get(number)
+            if one is None:
+                cycle = _cycle_mask(kind, number)
+                one = kept[number] = phased(cycle, CYCLE, self.origin, self.size)
+            mask |= one
+        return mask
 
     def months(self, numbers: tuple[int, ...]) -> int:
         """Return the days of months 1 to 12."""

@@ -97,7 +97,15 @@ class Rule:
         Raises:
             RuleError: For what the RFC forbids, and for parts below a day.
         """
-        return _parse(text, start)
+        # The grammar gives what __init__ would make of it, so only the parts are
+        # checked; that a Rule has no slots lets all its fields be set at once.
+        rule = object.__new__(cls)
+        fields = vars(rule)
+        fields.update(_DEFAULTS)
+        fields.update(read(text))
+        fields["start"] = start
+        _check(rule)
+        return rule
 
     @property
     def text(self) -> str:
@@ -297,24 +305,10 @@ def _implied(rule: Rule) -> bool:
     return rule.freq is not _DAILY
 
 
-# --- text to rule ----------------------------------------------------------------
-
 _DEFAULTS: dict[str, object] = {
     field.name: None if field.default is attrs.NOTHING else field.default
     for field in attrs.fields(Rule)
 }
-
-
-def _parse(text: str, start: dt.date | None) -> Rule:
-    # The grammar gives what __init__ would make of it, so only the parts are checked;
-    # that a Rule has no slots lets all its fields be set at once.
-    rule = object.__new__(Rule)
-    fields = vars(rule)
-    fields.update(_DEFAULTS)
-    fields.update(read(text))
-    fields["start"] = start
-    _check(rule)
-    return rule
 
 
 # --- rule to days ----------------------------------------------------------------

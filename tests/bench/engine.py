@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
-from time import perf_counter
+from statistics import median
+from time import process_time
 
 import attrs
 from pairs import CHICAGO, patrol
@@ -88,15 +90,16 @@ def translating(vendor: str, many: int) -> dict[str, float]:
     can = vendors()[vendor]
     before = peak()
     pieces = refused = 0
-    made = 0.0
+    made = array("d")
     for one in requests(can, many):
-        began = perf_counter()
+        began = process_time()
         found = translate(one)
-        made += perf_counter() - began
+        made.append(process_time() - began)
         pieces += len(found.pieces)
         refused += bool(found.refused)
     return {
-        "us": made / many * 1e6,
+        "us": sum(made) / many * 1e6,
+        "median": median(made) * 1e6,
         "mb": peak() - before,
         "pieces": pieces / many,
         "refused": refused,

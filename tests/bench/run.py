@@ -109,8 +109,8 @@ def one(what: str, vendor: str, many: int) -> dict[str, float]:
 def translations(sizes: list[int]) -> str:
     """Return the table of translations."""
     lines = [
-        "| vendor | schedules | µs each | growth | peak MB more | pieces each | refused |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| vendor | schedules | µs each | growth | median | MB more | pieces | refused |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for vendor in engine.vendors():
         first = 0.0
@@ -119,7 +119,8 @@ def translations(sizes: list[int]) -> str:
             first = first or found["us"]
             lines.append(
                 f"| {vendor} | {many:,} | {rounds.said(found['us'])} "
-                f"| {found['us'] / first:.2f} | {found['mb']:.0f} "
+                f"| {found['us'] / first:.2f} | {rounds.said(found['median'])} "
+                f"| {found['mb']:.0f} "
                 f"| {found['pieces']:.2f} | {found['refused']:,.0f} |"
             )
     return "\n".join(lines)
@@ -200,12 +201,11 @@ def main() -> int:
         )
     large = words.large or words.huge
     told = [
-        500,
-        2_000,
+        1_000,
         *([10_000] if large else []),
         *([100_000] if words.huge else []),
     ]
-    planned = [1_000, 10_000, *([100_000] if large else [])]
+    planned = [1_000, 10_000, *([100_000] if words.large else [])]
     text = page(
         words.machine, words.rounds, told, planned, rust=words.rust, peers=words.peers
     )
