@@ -25,7 +25,7 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin
 
 import attrs
@@ -291,7 +291,12 @@ def _plain_instant(at: dt.datetime) -> str:
 
 
 def _recurrence(data: object, _: Any) -> Recurrence:
-    return Recurrence.parse(str(_text(data, str)))
+    return _parsed(str(_text(data, str)))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Recurrence:
+    return Recurrence.parse(text)
 
 
 def _rule(data: object, _: Any) -> Rule:

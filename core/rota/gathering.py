@@ -29,6 +29,7 @@ from .planning import (
     LinkState,
     Plan,
     Settled,
+    Shares,
     Snapshot,
     Terms,
     Unread,
@@ -232,11 +233,10 @@ def gather(
     entries = sides.entries if sides and sides.fresh else directory(pair.target)
     if sides is None or sides.entries != entries:
         sides = look(pair, ledger, clock=clock, quick=quick, entries=entries)
-    source, target = sides.source, sides.target
-    if sides.touched is None:
-        links = load_links(ledger, state)
-    else:
-        links = _states(ledger, sides.touched)
+    shares = Shares()
+    source, target = shares.listing(sides.source), shares.listing(sides.target)
+    touched = ledger.links(state) if sides.touched is None else sides.touched
+    links = _states(ledger, touched, shares)
     if pair.transforms:
         source = attrs.evolve(source, items=pair.transformed(source.items))
     # What is as it was has been witnessed; what is not can't do without.
@@ -463,18 +463,24 @@ def _beside(
 
 def load_links(ledger: Ledger, state: PairState) -> tuple[LinkState, ...]:
     """Return all links of a pair with the images that they name."""
-    return _states(ledger, ledger.links(state))
+    return _states(ledger, ledger.links(state), Shares())
 
 
-def _states(ledger: Ledger, links: Iterable[Link]) -> tuple[LinkState, ...]:
-
+def _states(
+    ledger: Ledger, links: Iterable[Link], shares: Shares
+) -> tuple[LinkState, ...]:
     @cache
     def agreement(digest: bytes) -> Agreement:
-        return convert.structure_json(_value(ledger, digest), Agreement, "the ledger")
+        body = _value(ledger, digest)
+        read = convert.structure_json(body, Agreement, "the ledger")
+        return Agreement(
+            source=shares.schedule(read.source), wanted=shares.schedule(read.wanted)
+        )
 
     @cache
     def image(digest: bytes) -> Schedule:
-        return convert.structure_json(_value(ledger, digest), Schedule, "the ledger")
+        body = _value(ledger, digest)
+        return shares.schedule(convert.structure_json(body, Schedule, "the ledger"))
 
     return tuple(
         LinkState(

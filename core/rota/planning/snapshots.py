@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from typing import TypeVar, cast
 
 import attrs
 
@@ -23,6 +24,34 @@ from .terms import Terms
 
 
 # ---------------------------------------------------------------------------- snapshot
+
+T = TypeVar("T")
+
+
+class Shares:
+    """Parts that are equal are one object: many records say the same things."""
+
+    def __init__(self) -> None:
+        self._known: dict[object, object] = {}
+
+    def listing(self, listing: Listing[Schedule]) -> Listing[Schedule]:
+        """Return the listing with its schedules' parts shared."""
+        return attrs.evolve(listing, items=tuple(map(self.schedule, listing.items)))
+
+    def schedule(self, schedule: Schedule) -> Schedule:
+        """Return the schedule with its task, timing and zone shared."""
+        return attrs.evolve(
+            schedule,
+            task=self._one(schedule.task),
+            timing=self._one(schedule.timing),
+            zone=self._one(schedule.zone),
+        )
+
+    def _one(self, part: T) -> T:
+        try:
+            return cast("T", self._known.setdefault(part, part))
+        except TypeError:  # a stop's extras have no hash
+            return part
 
 
 @attrs.frozen(kw_only=True)
