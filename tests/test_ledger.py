@@ -14,6 +14,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -1173,8 +1174,13 @@ def test_a_million_links_stay_small(tmp_path: Path) -> None:
             if has_dbstat()
             else [("link", path.stat().st_size + Path(f"{path}-wal").stat().st_size)]
         )
-        assert sum(pages.values()) / count <= 150
-        assert len(ledger.known(scene.pair).said) == count
+        assert sum(pages.values()) / count <= 130
+        tracemalloc.start()
+        known = ledger.known(scene.pair)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert len(known.said) == len(known.shown) == count
+        assert most / count <= 48, "the prints of a row are packed, two numbers each"
         (values,) = database.query("SELECT count(*) FROM value")[0]
         assert values == 3
 

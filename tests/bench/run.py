@@ -21,6 +21,7 @@ from pathlib import Path
 
 import engine
 import equal
+import ledger_figures
 import rounds
 import rules
 
@@ -93,6 +94,14 @@ many equal records, vdirsyncer syncs two folders of as many files that it has se
 """
 
 
+LEDGER = """\
+## A ledger of many links
+
+Size with its index; look-ups; and all that the ledger does in a cycle that finds nothing
+new: the prints of all links, sixteen bytes each. By `make ledger-figures`.
+"""
+
+
 def one(what: str, vendor: str, many: int) -> dict[str, float]:
     """Measure in a process of its own."""
     told = subprocess.run(
@@ -139,6 +148,7 @@ def page(
     many: int,
     told: list[int],
     planned: list[int],
+    links: int,
     *,
     rust: bool,
     peers: Path | None,
@@ -165,6 +175,8 @@ def page(
         translations(told),
         PLAN,
         plans(planned, min(many, 3), peers),
+        LEDGER,
+        ledger_figures.table(links),
     ]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
@@ -207,7 +219,13 @@ def main() -> int:
     ]
     planned = [1_000, 10_000, *([100_000] if words.large else [])]
     text = page(
-        words.machine, words.rounds, told, planned, rust=words.rust, peers=words.peers
+        words.machine,
+        words.rounds,
+        told,
+        planned,
+        1_000_000 if large else 100_000,
+        rust=words.rust,
+        peers=words.peers,
     )
     sys.stdout.write(text)
     if words.write:
