@@ -24,8 +24,10 @@ from .ledger import Agreed, Digest, Known, Ledger, Link, PairState, State
 from .model import Kind, Occurrence, Once, Schedule
 from .planning import (
     Agreement,
+    Announced,
     Before,
     Change,
+    CutOver,
     LinkState,
     Plan,
     Settled,
@@ -41,6 +43,7 @@ from .planning import (
     with_hours,
 )
 from .planning import today as todays
+from .planning.cutting_over import WHOLE
 from .planning.observed import INFERRED
 from .vendor import (
     Account,
@@ -58,6 +61,7 @@ from .vendor import (
 
 WITNESS_DAYS = 56
 _WITNESS_STEP = dt.timedelta(14)  # read at once, to bound memory
+_SESSIONS = dt.timedelta(days=27)
 _BEHIND = dt.timedelta(days=1)
 _AHEAD = dt.timedelta(days=31)
 _FEW = 10  # so many records are read by id rather than all listed again
@@ -185,7 +189,7 @@ def look(
 
     Args:
         quick: Leave out what ``remember`` noted as agreed and what has not changed
-            since, on either side.
+            since, on either side. While a cut-over waits for its day, all is read.
         entries: The target's directory, if it was read before.
 
     Raises:
@@ -197,7 +201,7 @@ def look(
     fresh = entries is None
     if entries is None:
         entries = directory(pair.target)
-    if quick:
+    if quick and not _announced(ledger, ledger.pair(pair.name)):
         sides = _glance(pair, ledger, window, entries, today)
     else:
         sides = Sides(
@@ -215,6 +219,7 @@ def gather(
     clock: Clock | None = None,
     quick: bool = False,
     sides: Sides | None = None,
+    cut_over: dt.date | None = None,
 ) -> Snapshot:
     """
     Read both accounts and the ledger.
@@ -223,6 +228,8 @@ def gather(
         quick: As in ``look``. Such a snapshot is for ``planning.decide`` alone.
         sides: What ``look`` has just read, as quickly; read again where the directory
             is no longer what they were read with.
+        cut_over: The day of a cut-over that is asked for: what somebody has at the
+            source from then on is read too.
 
     Raises:
         VendorError: A side can't be read; nothing is decided on half a reading.
@@ -260,6 +267,9 @@ def gather(
         waiting=_waiting(ledger, state),
         unsettled=_unsettled(ledger, state),
         witness=shown,
+        released=ledger.released(state),
+        announced=_announced(ledger, state),
+        sessions=_sessions(pair.source, cut_over) if cut_over else (),
         before=_before(ledger, state),
         baseline=pair.baseline,
         covered=_covered(pair, ledger, source.items),
@@ -600,7 +610,16 @@ def witness(account: Account, today: dt.date) -> Witness | None:
     ahead = min(account.capabilities.previews, WITNESS_DAYS)
     if ahead < 2 or "occurrences" not in account.verbs():
         return None
-    first, last = today + dt.timedelta(2), today + dt.timedelta(ahead)
+    return read_calendar(account, today + dt.timedelta(2), today + dt.timedelta(ahead))
+
+
+def read_calendar(account: Account, first: dt.date, last: dt.date) -> Witness:
+    """
+    Read the account's own expansion, by schedule, both days included.
+
+    Raises:
+        VendorError: It can't be read whole.
+    """
     found: dict[str, list[Occurrence]] = defaultdict(list)
     begin = first
     while begin <= last:
@@ -630,8 +649,47 @@ def _waiting(ledger: Ledger, state: PairState) -> frozenset[tuple[str, dt.date, 
     found = set()
     for due in ledger.due(state):
         change = convert.structure_json(due.change, Change, "the ledger")
-        found.add((due.source, due.day, convert.digest(change.after)))
+        if not isinstance(change.evidence, CutOver):
+            found.add((due.source, due.day, convert.digest(change.after)))
     return frozenset(found)
+
+
+def _announced(ledger: Ledger, state: PairState) -> Mapping[str, Announced]:
+    """Return the cut-overs that wait for their day."""
+    ends: dict[str, Announced] = {}
+    pieces: dict[str, set[str]] = defaultdict(set)
+    for due in ledger.due(state):
+        change = convert.structure_json(due.change, Change, "the ledger")
+        if not isinstance(change.evidence, CutOver):
+            continue
+        if change.n != WHOLE:
+            pieces[due.source].add(convert.digest(change.after))
+            continue
+        assert change.precondition is not None
+        ends[due.source] = Announced(
+            day=due.day,
+            shadow=change.evidence.shadow,
+            source=change.precondition,
+            run=int(due.plan.removeprefix("run ")),
+        )
+    return {
+        source: attrs.evolve(told, pieces=frozenset(pieces[source]))
+        for source, told in ends.items()
+    }
+
+
+def _sessions(account: Account, day: dt.date) -> tuple[Occurrence, ...]:
+    """Return what somebody has already in the weeks from a day on."""
+    if "occurrences" not in account.verbs():
+        return ()
+    listing = account.occurrences(day, day + _SESSIONS)
+    if not listing.certificate.complete and not listing.broken:
+        raise VendorError(
+            "what is assigned there could not be read whole: "
+            + "; ".join(listing.certificate.errors),
+            account=account.name,
+        )
+    return tuple(item for item in listing.items if item.sessions)
 
 
 def _unsettled(ledger: Ledger, state: PairState) -> frozenset[tuple[str, int]]:

@@ -16,7 +16,8 @@ from . import convert
 from .applying import Applied, Fate, Result
 from .merging import tell
 from .model import Json, Once, Ref
-from .planning import Act, Change, HandedOver, Never, NoteKind, Plan
+from .planning import Act, Change, CutOver, HandedOver, Never, NoteKind, Plan
+from .planning.cutting_over import WHOLE
 from .translation import Fidelity, LossKind, Proof, expand
 from .verifying import Verdict, Verification
 from .zones import load
@@ -69,8 +70,13 @@ def _plan_lines(plan: Plan, rate: float, full: bool) -> Iterator[str]:
     )
     yield ""
     yield from _tally(plan)
+    yield from _cut_over(plan, full)
     for act in Act:
-        changes = [change for change in plan.changes if change.act is act]
+        changes = [
+            change
+            for change in plan.changes
+            if change.act is act and not isinstance(change.evidence, CutOver)
+        ]
         if changes:
             yield ""
             yield from _act(act, changes, full)
@@ -165,6 +171,50 @@ def _tally(plan: Plan) -> Iterator[str]:
         yield f"{idle:>5} with nothing to do: inactive, ended or over"
     if plan.equal:
         yield f"{plan.equal:>5} linked records need nothing"
+
+
+def _cut_over(plan: Plan, full: bool) -> Iterator[str]:
+    """Tell what waits for its day, and which sources end."""
+    cut = [c for c in plan.changes if isinstance(c.evidence, CutOver)]
+    for ends, title in (
+        (False, "announced; nothing of it is written before its hours"),
+        (True, "the sources end, each once the target is seen to have it"),
+    ):
+        changes = [c for c in cut if (c.act is Act.RETIRE) is ends]
+        if not changes:
+            continue
+        yield ""
+        whole = {c.source.key: c for c in changes if c.n == WHOLE}
+        yield f"CUT OVER {len(whole)}: {title}"
+        for line in sorted({_hours(change) for change in whole.values()}):
+            yield from _wrapped(line, 2)
+        shown = list(whole.values()) if full else list(whole.values())[:SHOWN]
+        for change in shown:
+            yield from _wrapped(f"{change.source.key:<14} {change.title}", 2, 17)
+            group = [c for c in changes if c.source == change.source and c.n != WHOLE]
+            for line in _made(group):
+                yield from _wrapped(line, 17, 19)
+            proof = next((c.proof for c in group if c.proof), None)
+            if proof:
+                yield from _wrapped(f"proof: {_proved(proof)}", 17, 19)
+            yield from _wrapped(f"last day at the source: {change.last_day}", 17)
+        yield from _more(len(whole) - len(shown))
+    if plan.withdrawn:
+        yield ""
+        yield f"WITHDRAWN {len(plan.withdrawn)}: cut-overs that no longer wait"
+        yield from _wrapped(", ".join(plan.withdrawn), 2)
+
+
+def _hours(change: Change) -> str:
+    assert isinstance(change.evidence, CutOver)
+    day = change.evidence.day
+    if change.act is Act.RETIRE:
+        return f"{day} is the target's first day"
+    return (
+        f"{day} is the target's first day: rota due, or rota mirror, has to run on "
+        f"{day - dt.timedelta(1)}, after the target's run of that day and before the "
+        "next"
+    )
 
 
 def _act(act: Act, changes: list[Change], full: bool) -> Iterator[str]:
@@ -394,6 +444,7 @@ def _applied_lines(applied: Applied) -> Iterator[str]:
             yield title
             for result in told:
                 yield from _wrapped(result_line(result), 2, 4)
+    yield from _seam(applied)
     hand = [r.change for r in applied.results if r.fate is Fate.HANDED_OVER]
     if hand:
         yield ""
@@ -427,6 +478,45 @@ def _applied_lines(applied: Applied) -> Iterator[str]:
         yield "same command again to go on."
 
 
+def _seam(applied: Applied) -> Iterator[str]:
+    """Tell what the sources' own calendars show around their ends."""
+    if not applied.seam:
+        return
+    sound = [seam for seam in applied.seam if seam.sound]
+    yield ""
+    yield f"SEAM {len(applied.seam)}: the sources' own calendars around their ends"
+    if sound:
+        lasts = sorted({seam.last for seam in sound})
+        listed = ", ".join(map(str, lasts))
+        yield from _wrapped(
+            f"{len(sound)} show their last day, {listed}, and nothing after", 2, 4
+        )
+    for seam in applied.seam:
+        if seam.gaps:
+            days = ", ".join(map(str, seam.gaps))
+            then = (
+                "the end was taken off again"
+                if seam.restored
+                else "the end could not be taken off: do it by hand at once"
+            )
+            yield from _wrapped(
+                f"GAP {seam.source.key} {seam.title}: it no longer shows {days}; "
+                f"{then}. Is the end date inclusive? See the account's settings",
+                2,
+                4,
+            )
+        if seam.twice:
+            days = ", ".join(map(str, seam.twice))
+            yield from _wrapped(
+                f"TWICE {seam.source.key} {seam.title}: it shows {days} still. Is the "
+                "end date inclusive? See the account's settings",
+                2,
+                4,
+            )
+        if seam.why:
+            yield from _wrapped(f"{seam.source.key} {seam.title}: {seam.why}", 2, 4)
+
+
 def applied_json(applied: Applied) -> Json:
     """Return what became of a plan as data."""
 
@@ -450,6 +540,7 @@ def applied_json(applied: Applied) -> Json:
         "code": applied.code,
         "interrupted": applied.interrupted,
         "counts": dict(Counter(str(result.fate) for result in applied.results)),
+        "seam": convert.unstructure(applied.seam),
         "results": told(applied.results),
         "recovered": told(applied.recovered),
         "hand_over": convert.unstructure(applied.handed_over),

@@ -155,6 +155,8 @@ def compare(
     for schedule in sorted(seen.source.items, key=lambda s: _sort_key(s.ref)):
         if schedule.ref is None or schedule.status is not ScheduleStatus.ACTIVE:
             continue
+        if schedule.ref.key in seen.released:
+            continue  # cut over: its target is its own master
         own = links.get(schedule.ref.key, [])
         if not own and schedule.ref.key in refused:
             checked.append(

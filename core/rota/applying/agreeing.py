@@ -15,7 +15,7 @@ from rota.gathering import Pair
 from rota.ledger import Lease, Ledger, Link, Run, State, digest
 from rota.merging import remember
 from rota.model import Once, Ref, Schedule, ScheduleStatus
-from rota.planning import Act, At, Change
+from rota.planning import Act, At, Change, acts
 from rota.vendor import Account, Removal, Scope
 
 from . import looking
@@ -70,6 +70,7 @@ class Agreeing:
         self._written: list[Written] = []
         self._unsettled: set[tuple[str, int]] = set()
         self._lost: set[str] = set()
+        self._kept: dict[str, str] = {}
         self._renewed = clock.now()
         self._seq = 0
         self._mark_seen: bool | None = None
@@ -222,7 +223,7 @@ class Agreeing:
         if change.at is At.SOURCE:
             return self._agree_at_source(item, seen)
         if change.act is Act.RETIRE and (
-            seen is None or not looking.acts(seen, change.first_day)
+            seen is None or not acts(seen, change.first_day)
         ):
             self._retired(item, seen)
         elif seen is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from enum import StrEnum
 from typing import TypeAlias
@@ -43,12 +44,40 @@ class Result:
 
 
 @attrs.frozen(kw_only=True)
+class Seam:
+    """
+    The days around the end of a source that was cut over, in its own calendar.
+
+    Args:
+        last: The last day that stays with the source.
+        gaps: Days up to then that the source no longer shows.
+        twice: Later days that it shows still.
+        restored: The end was taken off again.
+        why: Why its calendar was not read, empty where it was.
+    """
+
+    source: Ref
+    title: str
+    last: dt.date
+    gaps: tuple[dt.date, ...] = ()
+    twice: tuple[dt.date, ...] = ()
+    restored: bool = False
+    why: str = ""
+
+    @property
+    def sound(self) -> bool:
+        """Whether the source shows its last day and nothing after it."""
+        return not (self.gaps or self.twice or self.why)
+
+
+@attrs.frozen(kw_only=True)
 class Applied:
     """
     What became of a plan.
 
     Args:
         run: The run's number in the ledger.
+        seam: The sources that were ended, and their days around that.
         recovered: What became of writes that an earlier run left open.
         interrupted: A person stopped it; the rest was not tried.
         hand_over: What the plan hands over at the source.
@@ -57,6 +86,7 @@ class Applied:
     run: int
     plan: str
     results: tuple[Result, ...]
+    seam: tuple[Seam, ...] = ()
     recovered: tuple[Result, ...] = ()
     interrupted: bool = False
     hand_over: tuple[HandedOver, ...] = ()
@@ -80,6 +110,8 @@ class Applied:
         """The exit code: 7 a person is needed, 5 the world moved, 1 try again, 0."""
         fates = {result.fate for result in (*self.results, *self.recovered)}
         if fates & {Fate.UNKNOWN, Fate.HANDED_OVER} or self.handed_over:
+            return 7
+        if any(seam.gaps or seam.twice for seam in self.seam):
             return 7
         if Fate.SKIPPED in fates:
             return 5

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable
 import attrs
 
 from rota import convert
-from rota.days import DaySet
 from rota.errors import NotAuthorised, VendorError
+from rota.gathering import Pair
 from rota.merging import FIELDS, same, same_timing
-from rota.model import Once, Recurring, Ref, Schedule, ScheduleStatus
-from rota.planning import Act, Change, Never
+from rota.model import Once, Recurring, Ref, Schedule
+from rota.planning import Act, At, Change, Never, acts
 from rota.vendor import Account, Mark, Scope
 
 
@@ -123,19 +123,6 @@ def is_done(change: Change, now: Schedule | None) -> bool:
     )
 
 
-def acts(record: Schedule, first: dt.date) -> bool:
-    """Tell whether a record makes anything from a day on."""
-    if record.status is not ScheduleStatus.ACTIVE:
-        return False
-    match record.timing:
-        case Recurring(lines=lines):
-            ahead = DaySet.span(first, None)
-            return any(line.days.dayset() & ahead for line in lines)
-        case Once(day=day):
-            return day >= first
-    return True
-
-
 def alike(one: Schedule, other: Schedule) -> bool:
     """
     Tell whether two records say the same, leaving out what a vendor may change.
@@ -236,10 +223,18 @@ def _listed(
     return listing.items
 
 
-def moved(change: Change, now: Schedule | None) -> str:
+def digest_at(pair: Pair, change: Change, now: Schedule) -> str:
+    """Return a record's digest as plans know it: the source's after its transforms."""
+    if change.at is At.SOURCE:
+        for transform in pair.transforms:
+            now = transform.apply(now)
+    return convert.digest(now)
+
+
+def moved(pair: Pair, change: Change, now: Schedule | None) -> str:
     """Return why a change no longer fits the record, empty where it does."""
     if now is None:
         return f"the record at the {change.at} is gone"
-    if convert.digest(now) != change.precondition:
+    if digest_at(pair, change, now) != change.precondition:
         return f"the record at the {change.at} moved since the plan was made"
     return ""

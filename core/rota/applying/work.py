@@ -19,15 +19,17 @@ from rota.errors import (
     VendorError,
 )
 from rota.ledger import Run, State, digest
+from rota.merging import put
 from rota.model import Once, Ref
-from rota.planning import Act, At, Change, Plan
+from rota.planning import Act, At, Change, CutOver, Plan, Undo
+from rota.planning.cutting_over import WHOLE
 from rota.vendor import Mark, Removal
 
 from . import looking
 from .agreeing import Written
-from .fates import Applied, Fate, Result
+from .cutting_over import CuttingOver, is_end
+from .fates import Applied, Fate, Result, Seam
 from .looking import Doubtful, There
-from .recovering import Recovering
 
 
 TRIES = 4
@@ -36,14 +38,24 @@ LONGEST_WAIT = dt.timedelta(hours=1)
 LONGEST_PAUSE = dt.timedelta(minutes=5)
 """The longest pause a vendor may ask for before the run is given up."""
 
-_ORDER = (
-    (Act.CREATE, Act.ADOPT, Act.DEFER),
-    (Act.UPDATE,),
-    (Act.RETIRE, Act.HAND_OVER),
-)
+
+def _stages(changes: Iterable[Change]) -> list[list[Change]]:
+    """Return makes, changes at the source, those at the target, retires, ends."""
+    stages: list[list[Change]] = [[], [], [], [], []]
+    for change in changes:
+        if is_end(change):
+            stage = 4
+        elif change.act in (Act.RETIRE, Act.HAND_OVER):
+            stage = 3
+        elif change.act is Act.UPDATE:
+            stage = 1 if change.at is At.SOURCE else 2
+        else:
+            stage = 0
+        stages[stage].append(change)
+    return stages
 
 
-class Work(Recovering):
+class Work(CuttingOver):
     """Does the changes of a plan, side by side where they do not touch."""
 
     def run(self, plan: Plan, workers: int | None) -> Applied:
@@ -53,8 +65,9 @@ class Work(Recovering):
         self.ledger.rebaseline(self.state, plan.baseline)
         interrupted = False
         try:
-            for acts in _ORDER:
-                chains = _chains([c for c in plan.changes if c.act in acts])
+            for stage in _stages(plan.changes):
+                self.confirm([change for change in stage if is_end(change)])
+                chains = _chains(stage)
                 self._side_by_side(run, chains, workers or self._workers())
                 self.read_back(self.take_written())
         except KeyboardInterrupt:
@@ -62,6 +75,7 @@ class Work(Recovering):
             self.read_back(self.take_written())
         self._settle_fatal(run)
         interrupted = interrupted or len(self._results) < len(plan.changes)
+        seam = () if interrupted else self._look_at_seam(run, recovered)
         applied = Applied(
             run=run.id,
             plan=plan.id,
@@ -70,6 +84,7 @@ class Work(Recovering):
                 for change in plan.changes
                 if id(change) in self._results
             ),
+            seam=seam,
             recovered=recovered,
             interrupted=interrupted,
             hand_over=plan.hand_over,
@@ -79,6 +94,17 @@ class Work(Recovering):
             self._remember_sides(plan)
         self.ledger.finish(run, applied.code)
         return applied
+
+    def _look_at_seam(
+        self, run: Run, recovered: tuple[Result, ...]
+    ) -> tuple[Seam, ...]:
+        try:
+            results = (*recovered, *self._results.values())
+            return self.look_at_seam(run.id, results, lambda c: self._change(run, c))
+        except (NotAuthorised, LedgerError) as error:
+            self.end(error)
+            self._settle_fatal(run)
+            raise
 
     def _settle_fatal(self, run: Run) -> None:
         if self._fatal is None:
@@ -135,7 +161,11 @@ class Work(Recovering):
         if self._give_up:
             why = f"not tried: {self._give_up}"
             return Result(change=change, fate=Fate.FAILED, why=why)
-        if change.act is Act.RETIRE and change.source.key in self._lost:
+        if is_end(change) and change.source.key in self._kept:
+            why = f"its source is kept: {self._kept[change.source.key]}"
+            return Result(change=change, fate=Fate.SKIPPED, why=why)
+        gives_up = change.act is Act.RETIRE or isinstance(change.evidence, Undo)
+        if gives_up and change.at is At.TARGET and change.source.key in self._lost:
             why = "not tried: what takes its place is not there yet"
             return Result(change=change, fate=Fate.FAILED, why=why)
         self.renew()
@@ -153,6 +183,9 @@ class Work(Recovering):
 
     def _is_agreed(self, change: Change) -> bool:
         """Tell whether the ledger says that the change was made already."""
+        if change.n == WHOLE:
+            released = change.source.key in self.ledger.released(self.state)
+            return change.act is not Act.DEFER and released is is_end(change)
         link = self.ledger.link(self.state, change.source.key, change.n)
         if change.act is Act.RETIRE and change.at is At.TARGET:
             if link is None:
@@ -196,7 +229,7 @@ class Work(Recovering):
     def _adopt(self, run: Run, change: Change) -> Result:
         assert change.target is not None
         now = looking.read(self.target, change.target)
-        why = looking.moved(change, now)
+        why = looking.moved(self.pair, change, now)
         other = self.ledger.linked(self.state, change.target.key)
         if other is not None and (other.source, other.n) != (
             change.source.key,
@@ -235,16 +268,19 @@ class Work(Recovering):
             return Result(change=change, fate=Fate.ALREADY, why="it is gone already")
 
         def check() -> str:
-            return looking.moved(change, looking.read(account, ref))
+            return looking.moved(self.pair, change, looking.read(account, ref))
 
-        why = looking.moved(change, before)
+        why = looking.moved(self.pair, change, before)
         if why or before is None:
             return Result(change=change, fate=Fate.SKIPPED, why=why)
 
         def send() -> Ref:
             if change.act is Act.UPDATE:
                 assert change.after is not None
-                account.update(ref, change.after, before)
+                after = change.after
+                if change.n == WHOLE:
+                    after = put(put(before, "timing", after), "status", after)
+                account.update(ref, after, before)
             else:
                 ends = self.removal(change, before) is Removal.ENDS
                 last = change.first_day - dt.timedelta(1) if ends else None
@@ -352,14 +388,31 @@ class Work(Recovering):
         }
         creates = [c for c in plan.changes if c.act in (Act.CREATE, Act.ADOPT)]
         made = {_piece(c): self._results[id(c)].fate.good for c in creates}
+        cut_over = self._settled_cut_overs(plan)
         for due in self.ledger.due(self.state):
-            piece = _piece(convert.structure_json(due.change, Change, "the ledger"))
+            change = convert.structure_json(due.change, Change, "the ledger")
+            piece = _piece(change)
+            if isinstance(change.evidence, CutOver):
+                how = cut_over.get(due.source)
+                if how and (*piece, due.day) not in deferred:
+                    self.ledger.settle_due(self.state, due.source, due.n, due.day, how)
+                continue
             if (*piece, due.day) in deferred:
                 continue
             if not made.get(piece, True):
                 continue
             how = "made" if made.get(piece) else "no longer wanted"
             self.ledger.settle_due(self.state, due.source, due.n, due.day, how)
+
+    def _settled_cut_overs(self, plan: Plan) -> dict[str, str]:
+        """Return what became of cut-overs that waited, by source."""
+        found = dict.fromkeys(plan.withdrawn, "withdrawn")
+        for change in plan.changes:
+            if change.act is Act.DEFER and isinstance(change.evidence, CutOver):
+                found[change.source.key] = "announced anew"
+            elif is_end(change) and self._results[id(change)].fate.good:
+                found[change.source.key] = "made"
+        return found
 
     def _remember_sides(self, plan: Plan) -> None:
         gone = Counter(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import rich_click as click
 
 from rota import report
 from rota.gathering import Pair, gather, put_right
-from rota.planning import HaltKind, NoteKind, Plan, plan
+from rota.planning import CutOver, HaltKind, NoteKind, Plan, plan
+from rota.planning.terms import SELECTABLE
 
 from .printing import Progress, json_option, tell, tell_json, write
 from .session import Session
@@ -22,6 +26,23 @@ from .session import Session
 )
 @click.option(
     "--markdown", type=click.Path(dir_okay=False), help="Write it all for a reviewer."
+)
+@click.option(
+    "--cut-over",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DAY",
+    help="From DAY on the work is the target's; each source ends the day before.",
+)
+@click.option(
+    "--shadow",
+    is_flag=True,
+    help="With --cut-over: until DAY the target runs beside, with nobody assigned.",
+)
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="FIELD=PATTERN",
+    help="With --cut-over: only these, as a pair's select; may be repeated.",
 )
 @click.option("--check", is_flag=True, help="Leave with 3 if anything would change.")
 @click.option(
@@ -37,6 +58,9 @@ def command(
     pair: str,
     output: str | None,
     markdown: str | None,
+    cut_over: dt.datetime | None,
+    shadow: bool,
+    select: tuple[str, ...],
     check: bool,
     today: bool,
     full: bool,
@@ -48,8 +72,19 @@ def command(
     Nothing is written at either account. Leaves with 5 or 7 where the plan refuses to
     be applied as it is, with 4 where conflicts wait.
     """
+    if cut_over is None and (shadow or select):
+        raise click.UsageError("--shadow and --select go with --cut-over")
     both = session.pair(pair)
-    made = decide(session, both, today=today, quiet=as_json)
+    if cut_over is not None and today:
+        raise click.UsageError("--today does not go with --cut-over")
+    made = decide(
+        session,
+        both,
+        quiet=as_json,
+        today=today,
+        cut_over=CutOver(day=cut_over.date(), shadow=shadow) if cut_over else None,
+        only=_only(select),
+    )
     if output:
         write(Path(output), json.dumps(report.plan_json(made), ensure_ascii=False))
     if markdown:
@@ -68,12 +103,33 @@ def command(
     return code(made, check=check)
 
 
-def decide(session: Session, both: Pair, *, quiet: bool, today: bool = False) -> Plan:
+def _only(words: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for word in words:
+        field, equals, pattern = word.partition("=")
+        if not equals or field not in SELECTABLE:
+            raise click.UsageError(
+                f"--select {word}: say FIELD=PATTERN with one of {', '.join(SELECTABLE)}"
+            )
+        found[field] = (*found.get(field, ()), pattern)
+    return found
+
+
+def decide(
+    session: Session,
+    both: Pair,
+    *,
+    quiet: bool,
+    today: bool = False,
+    cut_over: CutOver | None = None,
+    only: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> Plan:
     """Gather and plan, and tell the observers."""
     label = f"reading {both.source.name} and {both.target.name}"
     with Progress(label, clock=session.clock, quiet=quiet):
-        seen = gather(both, session.ledger, clock=session.clock)
-        made = plan(seen)
+        day = cut_over.day if cut_over else None
+        seen = gather(both, session.ledger, clock=session.clock, cut_over=day)
+        made = plan(seen, cut_over, only)
         if today:
             made = put_right(both, made, seen)
     session.notify("rota_plan_made", plan=made)

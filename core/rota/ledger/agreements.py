@@ -208,6 +208,26 @@ class Agreements(Part):
             shown=row[13],
         )
 
+    def released(self, pair: PairState) -> dict[str, dt.date]:
+        """Return from which day on sources were given up to the target (cut over)."""
+        rows = self._database.query(
+            "SELECT source, day FROM released WHERE pair = ? ORDER BY source",
+            (pair.id,),
+        )
+        return {row[0]: dt.date.fromordinal(row[1]) for row in rows}
+
+    def _release(self, pair: int, source: str, day: dt.date | None) -> None:
+        if day is None:
+            self._database.execute(
+                "DELETE FROM released WHERE pair = ? AND source = ?", (pair, source)
+            )
+            return
+        self._database.execute(
+            "INSERT INTO released (pair, source, day) VALUES (?, ?, ?)"
+            " ON CONFLICT (pair, source) DO UPDATE SET day = excluded.day",
+            (pair, source, day.toordinal()),
+        )
+
     def images(self, pair: PairState, target: str | None = None) -> tuple[Image, ...]:
         """
         Return what target records said, and on which days; the present one last.

@@ -189,6 +189,7 @@ class Journal(Agreements):
         *,
         link: Link | None = None,
         unlink: tuple[str, int] | None = None,
+        release: tuple[str, dt.date | None] | None = None,
         values: Iterable[bytes] = (),
         since: dt.date | None = None,
     ) -> Outcome:
@@ -207,6 +208,8 @@ class Journal(Agreements):
             answer: The vendor's answer in short, without secrets.
             link: The agreement reached; with DONE and FOUND only.
             unlink: The (source, n) whose target is gone; with DONE and FOUND only.
+            release: The source whose target is its own master from a day on, None to
+                take that back; with DONE and FOUND only.
             values: Bytes that the link's digests name.
             since: The first day on which the change is in force; today in UTC
                 where the caller knows no better.
@@ -217,7 +220,7 @@ class Journal(Agreements):
         """
         state = State(state)
         number = run if isinstance(run, int) else run.id
-        if (link or unlink) and state not in _WRITTEN:
+        if (link or unlink or release) and state not in _WRITTEN:
             raise ValueRefused(f"{state} can't make or end a link")
         day = since or (link and link.since) or self._clock.now().date()
         with self._database.transaction():
@@ -252,6 +255,8 @@ class Journal(Agreements):
                     self._unlink(pair, *unlink, day)
                 if link is not None:
                     self._put_link(pair, link, day)
+                if release is not None:
+                    self._release(pair, *release)
         if late and state in _WRITTEN and ref not in {word[1] for word in late}:
             raise LedgerError(
                 f"change {seq} of run {number} had been settled as {late[0][0]}"

@@ -47,6 +47,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             " said shown",
         ),
         "image": _table(3, "pair target since until seen source n"),
+        "released": _table(2, "pair source day"),
         "lease": _table(1, "name holder fence until ttl"),
         "run": _table(1, "id pair kind plan lease fence began ended code"),
         "intent": _table(
@@ -91,6 +92,9 @@ def m001_first(d: Dialect) -> tuple[str, ...]:
             seen {d.blob} NOT NULL REFERENCES value,
             source {d.text} NOT NULL, n {d.small} NOT NULL,
             PRIMARY KEY (pair, target, since)){keyed}""",
+        f"""CREATE TABLE released (
+            pair {d.small} NOT NULL REFERENCES pair, source {d.text} NOT NULL,
+            day {d.small} NOT NULL, PRIMARY KEY (pair, source)){keyed}""",
         f"""CREATE TABLE lease (
             name {d.text} PRIMARY KEY, holder {d.text} NOT NULL, fence {d.integer} NOT NULL,
             until {d.integer} NOT NULL, ttl {d.integer} NOT NULL){keyed}""",

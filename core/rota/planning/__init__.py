@@ -8,6 +8,7 @@ back; and it refuses by itself what would be unsafe.
 
 from __future__ import annotations
 
+from .cutting_over import acts
 from .deciding import decide, plan
 from .hours import Hours, local_day, next_hours
 from .inferring import (
@@ -43,6 +44,7 @@ from .plans import (
 from .settling import Take, settle
 from .snapshots import (
     Agreement,
+    Announced,
     Before,
     LinkState,
     Settled,
@@ -61,6 +63,7 @@ __all__ = [
     "Absent",
     "Act",
     "Agreement",
+    "Announced",
     "At",
     "Before",
     "By",
@@ -101,6 +104,7 @@ __all__ = [
     "Unread",
     "Witness",
     "Written",
+    "acts",
     "decide",
     "infer_schedules",
     "local_day",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import count
+from types import MappingProxyType
 
 import attrs
 
@@ -32,13 +34,24 @@ from rota.vendor import (
     make_mark,
 )
 
-from .hours import local_day, next_hours
+from .cutting_over import (
+    Decided,
+    Phase,
+    Seam,
+    Turn,
+    acts,
+    acts_before,
+    unassigned,
+    waits,
+)
+from .hours import Hours, local_day, next_hours
 from .matching import lasting, match, stays
 from .plans import (
     Absent,
     Act,
     By,
     Change,
+    CutOver,
     Due,
     Ended,
     Evidence,
@@ -58,9 +71,22 @@ from .terms import Marking
 from .today import still_says
 
 
-def plan(seen: Snapshot) -> Plan:
-    """Decide what to do at the target so that it says what the source says."""
-    return _Planning(seen).done()
+def plan(
+    seen: Snapshot,
+    cut_over: CutOver | None = None,
+    only: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> Plan:
+    """
+    Decide what to do at the target so that it says what the source says.
+
+    Args:
+        cut_over: The day from which on the target is to be its own master.
+        only: Which schedules are cut over, as ``Terms.select``; all where empty.
+
+    Raises:
+        UsageError: It is too late for that day.
+    """
+    return _Planning(seen, Seam(seen, cut_over, only)).done()
 
 
 def decide(seen: Snapshot) -> tuple[Plan, tuple[Settled, ...]]:
@@ -70,15 +96,16 @@ def decide(seen: Snapshot) -> tuple[Plan, tuple[Settled, ...]]:
     Only what no coming day can change is settled: rules that have begun and never end,
     told as they are in their own zone. It takes prints of rows, see ``Glance``.
     """
-    planning = _Planning(seen)
+    planning = _Planning(seen, Seam(seen))
     return planning.done(), tuple(planning.settled)
 
 
 class _Planning:
     """The state of one decision."""
 
-    def __init__(self, seen: Snapshot) -> None:
+    def __init__(self, seen: Snapshot, seam: Seam) -> None:
         self.seen = seen
+        self.seam = seam
         self.terms = seen.terms
         self.can = seen.target_capabilities
         self.target_name = seen.target.certificate.account
@@ -106,10 +133,16 @@ class _Planning:
         for source, day, record in sorted(seen.waiting, reverse=True):
             self.announced[source, record] = day
         self.telling = Telling(seen, self.hours)
+        self.tellings: dict[Hours, Telling] = {}
 
     def done(self) -> Plan:
         seen = self.seen
         schedules, covered = seen.unread.schedules, 0
+        over = {
+            item.ref.key
+            for item in seen.source.items
+            if item.ref and item.status is not ScheduleStatus.ACTIVE
+        }
         for schedule in sorted(seen.source.items, key=_by_id):
             if schedule.ref is None or not selected(schedule, self.terms):
                 continue
@@ -133,6 +166,7 @@ class _Planning:
         self._absent()
         self.notes += remarks(seen, self.hours.first_day, self.early, covered)
         self.notes += still_says(seen, self.changes)
+        self.notes += waits(seen)
         changes = tuple(sorted(self.changes, key=_order))
         return Plan(
             pair=seen.pair,
@@ -147,6 +181,7 @@ class _Planning:
             halts=halts(seen, changes),
             notes=tuple(dict.fromkeys(self.notes)),
             waiting=tuple(self.waiting),
+            withdrawn=tuple(sorted(seen.announced.keys() & over)),
             equal=self.equal,
             schedules=schedules,
             unread=seen.unread.schedules,
@@ -158,6 +193,9 @@ class _Planning:
     def _schedule(self, schedule: Schedule) -> None:
         assert schedule.ref is not None
         links = self.links.pop(schedule.ref.key, [])
+        if schedule.ref.key in self.seen.released:
+            self._released(schedule, links)
+            return
         unsettled = {
             n for source, n in self.seen.unsettled if source == schedule.ref.key
         }
@@ -206,11 +244,22 @@ class _Planning:
         )
 
     def _active(self, schedule: Schedule, links: list[LinkState]) -> None:
-        assert schedule.ref is not None
+        turn = self.seam.turn(schedule)
+        if turn is not None:
+            self._cut_over(schedule, links, turn)
+        else:
+            self._tell(schedule, links)
+
+    def _tell(self, schedule: Schedule, links: list[LinkState]) -> None:
         told = self.telling.tell(schedule)
         if isinstance(told, Refusal):
             self.refusals.append(told)
-            return
+        else:
+            self._told(told, links)
+
+    def _told(self, told: Told, links: list[LinkState]) -> None:
+        schedule = told.schedule
+        assert schedule.ref is not None
         if told.wanted:
             self.fidelities[schedule.ref.key] = told.fidelity
         # A piece for a later day continues no link yet: until then the old one holds.
@@ -258,6 +307,103 @@ class _Planning:
 
     def _is_later(self, piece: Piece) -> bool:
         return piece.make_on and piece.first > self.hours.first_day
+
+    # -------------------------------------------------------------------- its cut-over
+
+    def _cut_over(self, schedule: Schedule, links: list[LinkState], turn: Turn) -> None:
+        beside = unassigned(schedule) if turn.shadow else schedule
+        goes_on = turn.shadow or any(
+            acts_before(link.agreed.wanted, turn.day) for link in links
+        )
+        if turn.phase in (Phase.LATE, Phase.MOVED):
+            self.notes.append(self.seam.kept(schedule, turn))
+            if goes_on:
+                self._tell(beside, links)
+            else:
+                self.equal += len(links)
+            return
+        ahead = self._apart(turn.hours)
+        told = ahead.telling.tell(schedule)
+        if isinstance(told, Refusal):
+            self.refusals.append(told)
+            return
+        unfit = self.seam.unfit(schedule, turn, told)
+        if unfit:
+            self._refuse(schedule, unfit)
+            return
+        self.notes += self.seam.sessions(schedule, turn)
+        if turn.phase is Phase.EARLY and goes_on:
+            now = self._apart(self.hours)
+            now._tell(beside, links)
+            self._take(self.seam.beside(schedule, turn, now._decided()))
+            return
+        ahead._told(told, links)
+        decided = ahead._decided()
+        if turn.phase is Phase.EARLY:
+            self._take(self.seam.announce(schedule, turn, decided))
+        else:
+            self._take(self.seam.carry_out(schedule, turn, decided, links, self.target))
+
+    def _released(self, schedule: Schedule, links: list[LinkState]) -> None:
+        """Leave alone what was cut over: its target is its own master."""
+        assert schedule.ref is not None
+        day = max(self.seen.released[schedule.ref.key], self.hours.first_day)
+        if acts(schedule, day):
+            self.notes.append(
+                Note(
+                    kind=NoteKind.WAITS,
+                    about=str(schedule.ref),
+                    text=f"was cut over and goes on at the source from {day}; end it "
+                    "there, or take the cut-over back with rota undo",
+                )
+            )
+        self._kept(links)
+
+    def _kept(self, links: list[LinkState]) -> None:
+        for link in links:
+            if link.last is not None and link.last < self.hours.first_day:
+                self._retire(link, Due(day=link.last), f"its last day was {link.last}")
+            else:
+                self.equal += 1
+
+    def _apart(self, hours: Hours) -> _Planning:
+        """Return a planning of its own of the same snapshot, for other hours."""
+        other = copy.copy(self)
+        other.settled = []
+        if hours != self.hours:
+            if hours not in self.tellings:
+                self.tellings[hours] = Telling(self.seen, hours, first=hours.first_day)
+            other.hours, other.telling = hours, self.tellings[hours]
+        other._take_from(Decided())
+        return other
+
+    def _take_from(self, decided: Decided) -> None:
+        self.changes, self.conflicts = decided.changes, decided.conflicts
+        self.refusals, self.waiting = decided.refusals, decided.waiting
+        self.early, self.notes = decided.early, decided.notes
+        self.fidelities, self.equal = decided.fidelities, decided.equal
+
+    def _decided(self) -> Decided:
+        return Decided(
+            changes=self.changes,
+            conflicts=self.conflicts,
+            waiting=self.waiting,
+            early=self.early,
+            refusals=self.refusals,
+            notes=self.notes,
+            fidelities=self.fidelities,
+            equal=self.equal,
+        )
+
+    def _take(self, decided: Decided) -> None:
+        self.changes += decided.changes
+        self.conflicts += decided.conflicts
+        self.waiting += decided.waiting
+        self.early += decided.early
+        self.refusals += decided.refusals
+        self.notes += decided.notes
+        self.fidelities |= decided.fidelities
+        self.equal += decided.equal
 
     # --------------------------------------------------------------------- its changes
 
@@ -624,6 +770,9 @@ class _Planning:
         """Decide about links whose source record was not in the listing."""
         certificate = self.seen.source.certificate
         for source, links in sorted(self.links.items()):
+            if source in self.seen.released:
+                self._kept(links)
+                continue
             ref = Ref.parse(certificate.account, source)
             gone = self.seen.reread_source.get(source, certificate) is None
             if not gone or not certificate.covers(ref):

@@ -29,6 +29,24 @@ class Hours:
     not_after: dt.datetime | None = None
 
 
+def seam_hours(day: dt.date, generation: Generation | None, zone: str | None) -> Hours:
+    """
+    Return the hours in which a change must be written to first act on a day.
+
+    Where the vendor has no run of its own, these are the hours of the day before: what
+    begins a little early is a nuisance, what begins late is a gap.
+    """
+    where = zones.load(zone or "UTC")
+    at = generation.at if generation else dt.time()
+    margin = generation.margin if generation else dt.timedelta()
+    before = zones.instant(where, day - dt.timedelta(1), at)
+    return Hours(
+        first_day=day,
+        not_before=before + margin,
+        not_after=zones.instant(where, day, at) - margin,
+    )
+
+
 def next_hours(
     now: dt.datetime, generation: Generation | None, zone: str | None
 ) -> Hours:

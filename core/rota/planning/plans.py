@@ -89,9 +89,16 @@ class Undo:
 
 @attrs.frozen(kw_only=True)
 class CutOver:
-    """The source ends on an agreed day."""
+    """
+    The target takes over on an agreed day.
+
+    Args:
+        day: The first day that is the target's.
+        shadow: Until then the target runs beside the source, with nobody assigned.
+    """
 
     day: dt.date
+    shadow: bool = False
 
 
 Evidence: TypeAlias = Absent | Ended | Due | Undo | CutOver
@@ -125,7 +132,7 @@ class Change:
         target: The record at the target; None for one that is still to be made.
         at: The side that it writes.
         seen: With a write at the source: the target's record as it was read, on which
-            both sides will have agreed.
+            both sides will have agreed; None where the source is ended or resumed.
         before: The record as it was read, for changes of an existing one.
         after: The record as it is to be; None where it is to go.
         precondition: Digest of ``before``; the change is skipped when it moved.
@@ -238,6 +245,8 @@ class NoteKind(StrEnum):
     DOUBT = "absence not proved"
     OVERDUE = "overdue"
     TODAY = "today still says"
+    ASSIGNED = "assigned already"
+    KEPT = "source kept"
 
 
 @attrs.frozen(kw_only=True)
@@ -278,6 +287,7 @@ class Plan:
     Args:
         day: The day at the target when it was made.
         waiting: Pieces that wait in the ledger for their day and are still wanted.
+        withdrawn: Sources, ``kind:id``, whose cut-over no longer waits for its day.
         equal: How many linked records need nothing.
         unread: How many schedules are told exactly and were as they were, so that
             they were not read again; the rest of them all is in ``fidelities``.
@@ -297,6 +307,7 @@ class Plan:
     halts: tuple[Halt, ...] = ()
     notes: tuple[Note, ...] = ()
     waiting: tuple[Change, ...] = ()
+    withdrawn: tuple[str, ...] = ()
     equal: int = 0
     schedules: int = 0
     unread: int = 0
@@ -313,6 +324,7 @@ class Plan:
                 "pair": self.pair,
                 "day": self.day.isoformat(),
                 "baseline": self.baseline,
+                "withdrawn": list(self.withdrawn),
                 "changes": [
                     {
                         "act": change.act,

@@ -123,6 +123,25 @@ class Witness:
 
 
 @attrs.frozen(kw_only=True)
+class Announced:
+    """
+    A cut-over that an applied plan put down for its day.
+
+    Args:
+        shadow: Until then the target runs beside the source, with nobody assigned.
+        source: Digest of the source record as it was when the plan was made.
+        pieces: Digests of the records to be made.
+        run: The run that put it down.
+    """
+
+    day: dt.date
+    shadow: bool = False
+    source: str
+    pieces: frozenset[str] = frozenset()
+    run: int
+
+
+@attrs.frozen(kw_only=True)
 class Before:
     """
     What the last finished run saw, for comparison; None on the first run.
@@ -156,6 +175,10 @@ class Snapshot:
         baseline: Digest of config, filters, adapters and zone data.
         covered: Dated tasks of the source whose days an inferred schedule makes
             already, by ``kind:id``, and that schedule's.
+        released: Sources that were cut over, ``kind:id``, and from which day on.
+        announced: Cut-overs that wait for their day, by source.
+        sessions: The source's occurrences that somebody has already, from the day on
+            that a cut-over is asked for.
     """
 
     pair: str
@@ -179,6 +202,9 @@ class Snapshot:
     before: Before = Before()
     baseline: str = ""
     covered: Mapping[str, str] = attrs.field(factory=dict)
+    released: Mapping[str, dt.date] = attrs.field(factory=dict)
+    announced: Mapping[str, Announced] = attrs.field(factory=dict)
+    sessions: tuple[Occurrence, ...] = ()
 
     def zone_there(self, schedule: Schedule) -> str | None:
         """Return the zone in which the target will hold a schedule, if it has one."""

@@ -81,10 +81,18 @@ def selected(schedule: Schedule, terms: Terms) -> bool:
 
 
 class Telling:
-    """Tells the schedules of one snapshot."""
+    """
+    Tells the schedules of one snapshot.
 
-    def __init__(self, seen: Snapshot, hours: Hours) -> None:
+    Args:
+        first: The first day on which new records act, where the hours don't say it.
+    """
+
+    def __init__(
+        self, seen: Snapshot, hours: Hours, *, first: dt.date | None = None
+    ) -> None:
         self.seen = seen
+        self.first = first
         self.hours = hours
         self.terms = seen.terms
         self.can = seen.target_capabilities
@@ -187,7 +195,7 @@ class Telling:
         horizon = self.terms.horizon_days
         if horizon is None:
             horizon = 7 if irreversible else 60
-        first = (
+        first = self.first or (
             self.hours.first_day
             if self.can.generation is not None
             else local_day(self.seen.now, schedule.zone_name)

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 import attrs
 
 from rota import convert
-from rota.merging import FIELDS, FieldDiff, same, tell_field
+from rota.merging import FIELDS, FieldDiff, put, same, tell_field
 from rota.model import Once, Ref, Schedule, ScheduleStatus
 from rota.vendor import Removal, make_mark
 
+from .cutting_over import WHOLE, acts
 from .hours import local_day, next_hours
 from .plans import Act, By, Change, Never, Note, Plan, Undo, side_of
 from .safety import halts
@@ -54,11 +55,15 @@ class _Undoing:
         self.links = {link.target: link for link in seen.links}
         self.by_piece = {(link.source, link.n): link for link in seen.links}
         self.target = {item.ref.key: item for item in seen.target.items if item.ref}
+        self.resumed: set[str] = set()
         self.changes: list[Change] = []
         self.notes: list[Note] = []
 
     def done(self, decided: Plan, written: list[Written]) -> Plan:
         for each in reversed(written):
+            if each.change.n == WHOLE:
+                self._take_back_end(each)
+                continue
             match each.change.act:
                 case Act.CREATE:
                     self._unmake(each)
@@ -71,6 +76,11 @@ class _Undoing:
                         each, f"'{each.change.act}' wrote nothing that could go back"
                     )
         changes = tuple(self.changes)
+        withdrawn = tuple(
+            source
+            for source, told in sorted(self.seen.announced.items())
+            if told.run == self.run
+        )
         return Plan(
             pair=self.seen.pair,
             source=side_of(self.seen.source),
@@ -83,6 +93,57 @@ class _Undoing:
             notes=tuple(self.notes),
             schedules=len({each.change.source for each in written}),
             waiting=decided.waiting,
+            withdrawn=withdrawn,
+        )
+
+    def _take_back_end(self, each: Written) -> None:
+        """Let a source that was cut over go on, before its target is taken away."""
+        change, before = each.change, each.change.before
+        source, title = change.source.key, change.title
+        if change.act is not Act.RETIRE or before is None or change.last_day is None:
+            return
+        if source not in self.seen.released:
+            self._say(each, f"{title!r} is not cut over any more; nothing to do")
+            return
+        now = self.seen.reread_source.get(source) or next(
+            (i for i in self.seen.source.items if i.ref and i.ref.key == source), None
+        )
+        if now is None:
+            self._say(each, f"{title!r} is gone at the source, so it can't go on there")
+            return
+        moved = [f for f in FIELDS if f not in ("timing", "status")
+                 and not same(f, before, now, change.first_day)]  # fmt: skip
+        if moved:
+            text = ", ".join(moved)
+            self._say(
+                each, f"{title!r} was edited at the source since ({text}); that stays"
+            )
+        after = put(put(now, "timing", before), "status", before)
+        if acts(now, change.first_day):
+            self._say(each, f"{title!r} goes on at the source already")
+            after = now
+        diff = tuple(
+            FieldDiff(field=f, before=tell_field(now, f), after=tell_field(after, f))
+            for f in ("timing", "status")
+            if tell_field(now, f) != tell_field(after, f)
+        )
+        self.resumed.add(source)
+        self.changes.append(
+            attrs.evolve(
+                change,
+                act=Act.UPDATE,
+                reason=f"run {self.run} ended it",
+                before=now,
+                after=after,
+                diff=diff,
+                evidence=Undo(run=self.run),
+                takes_back=By(how="cutting over again"),
+                precondition=convert.digest(now),
+                calls=3,
+                first_day=self.hours.first_day,
+                not_before=None,
+                not_after=None,
+            )
         )
 
     def _say(self, each: Written, text: str) -> None:
@@ -115,6 +176,13 @@ class _Undoing:
             return
         link, now = found
         if now.status is not ScheduleStatus.ACTIVE:
+            return
+        if link.source in self.seen.released and link.source not in self.resumed:
+            self._say(
+                each,
+                f"{now.task.title!r} was cut over and its source has ended; take back "
+                "the run that ended it first",
+            )
             return
         timing = link.agreed.wanted.timing
         if isinstance(
