@@ -25,7 +25,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
@@ -41,12 +41,16 @@ from rota.cli.session import Session
 from rota.clock import Clock, StillClock, system
 from rota.errors import RotaError
 from rota.sandbox import Sandbox, serve
+from rota_tracktik.sandbox import TrackTikSandbox
 
 
 ROOT = Path(__file__).parents[1]
 MONDAY = dt.datetime(2027, 1, 4, 15, tzinfo=dt.UTC)
 """When the pages are set: 09:00 in Chicago."""
 
+EVERY_DAY = (
+    "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY",
+)  # fmt: skip
 LEFT_OUT = "…"
 _PLAN_ID = re.compile(r"\b[0-9a-f]{12}\b")
 _ANY_PLAN = "0" * 12
@@ -346,10 +350,11 @@ def tutorial(folder: Path) -> Terminal:
     return Terminal(folder, _Patient())
 
 
-def life(folder: Path) -> Terminal:
+def life(
+    folder: Path, more: Callable[[TrackTikSandbox], None] = lambda guards: None
+) -> Terminal:
     """Return a terminal for docs/life-of-a-plan.md: one site, one post, one car."""
     from rota_navixy.sandbox import API_KEY, NavixySandbox
-    from rota_tracktik.sandbox import TrackTikSandbox
 
     clock = StillClock(MONDAY)
     guards = TrackTikSandbox(clock=clock, seeded=False, expires_in=10**7)
@@ -361,6 +366,7 @@ def life(folder: Path) -> Terminal:
         begin=dt.date(2026, 12, 7), frequency="BI_WEEKLY", position=301,
         description="Mill night patrol", id=1001,
     )  # fmt: skip
+    more(guards)
     fleet = NavixySandbox(
         clock=clock, sample=False, zone="America/Chicago", rate_on_clock=True
     )
@@ -411,12 +417,26 @@ def inferring(folder: Path) -> Terminal:
     return Terminal(folder, clock, boxes={8020: cases, 8030: fleet}, environ=secrets)
 
 
+def cut_over(folder: Path) -> Terminal:
+    """Return a terminal for docs/cut-over.md: life, with a patrol for every day."""
+
+    def add_round(guards: TrackTikSandbox) -> None:
+        daily = guards.add_schedule(
+            101, 1, days=EVERY_DAY, start="20:00:00", end="21:30:00", position=301,
+            begin=dt.date(2026, 12, 7), description="Mill evening round", id=1002,
+        )  # fmt: skip
+        guards.add_session(daily, dt.date(2027, 1, 12), status="SCHEDULED")
+
+    return life(folder, add_round)
+
+
 def python(folder: Path) -> Terminal:
     """Return a terminal for docs/python.md, which brings all it needs."""
     return Terminal(folder, StillClock(MONDAY))
 
 
 PAGES = {
+    "cut-over": cut_over,
     "inferring": inferring,
     "life-of-a-plan": life,
     "python": python,

@@ -16,7 +16,7 @@ from . import convert
 from .applying import Applied, Fate, Result
 from .merging import tell
 from .model import Json, Once, Ref
-from .planning import Act, Change, CutOver, HandedOver, Never, NoteKind, Plan
+from .planning import Act, At, Change, CutOver, HandedOver, Never, NoteKind, Plan
 from .planning.cutting_over import WHOLE
 from .translation import Fidelity, LossKind, Proof, expand
 from .verifying import Verdict, Verification
@@ -235,6 +235,8 @@ def _act(act: Act, changes: list[Change], full: bool) -> Iterator[str]:
                 yield from _wrapped(line, 17, 19)
         elif act is Act.UPDATE:
             for change in group:
+                if change.at is At.SOURCE:
+                    yield from _wrapped(f"at the source: {change.reason}", 17)
                 yield from _diffs(change)
         else:
             for change in group:
