@@ -62,6 +62,7 @@ from .vendor import (
 WITNESS_DAYS = 56
 _WITNESS_STEP = dt.timedelta(14)  # read at once, to bound memory
 _SESSIONS = dt.timedelta(days=27)
+_COUNTED = dt.timedelta(days=1)  # caps count what was done in this time
 _BEHIND = dt.timedelta(days=1)
 _AHEAD = dt.timedelta(days=31)
 _FEW = 10  # so many records are read by id rather than all listed again
@@ -270,7 +271,7 @@ def gather(
         released=ledger.released(state),
         announced=_announced(ledger, state),
         sessions=_sessions(pair.source, cut_over) if cut_over else (),
-        before=_before(ledger, state),
+        before=_before(ledger, state, clock.now()),
         baseline=pair.baseline,
         covered=_covered(pair, ledger, source.items),
     )
@@ -700,7 +701,9 @@ def _unsettled(ledger: Ledger, state: PairState) -> frozenset[tuple[str, int]]:
     return frozenset(found)
 
 
-def _before(ledger: Ledger, state: PairState) -> Before:
+def _before(ledger: Ledger, state: PairState, now: dt.datetime) -> Before:
+    done, updated = ledger.counted(state, now - _COUNTED)
+
     def asked(side: str) -> Asked | None:
         body = ledger.identity(state, side)
         return convert.structure_json(body, Asked, "the ledger") if body else None
@@ -711,4 +714,6 @@ def _before(ledger: Ledger, state: PairState) -> Before:
         source_asked=asked("source"),
         target_asked=asked("target"),
         baseline=state.baseline,
+        done=done,
+        updated=updated,
     )

@@ -52,24 +52,32 @@ def plan_json(plan: Plan) -> Json:
     }
 
 
-def plan_text(plan: Plan, *, calls_per_second: float = 0.0, full: bool = False) -> str:
+def plan_text(
+    plan: Plan,
+    *,
+    calls_per_second: float = 0.0,
+    full: bool = False,
+    file: str = "PLANFILE",
+) -> str:
     """
     Return the plan for people.
 
     Args:
         calls_per_second: The target's rate, for an estimate; 0 for none.
         full: Everything, where otherwise long lists are cut.
+        file: Where the plan is kept.
     """
-    return "\n".join(_plan_lines(plan, calls_per_second, full)) + "\n"
+    return "\n".join(_plan_lines(plan, calls_per_second, full, file)) + "\n"
 
 
-def _plan_lines(plan: Plan, rate: float, full: bool) -> Iterator[str]:
+def _plan_lines(plan: Plan, rate: float, full: bool, file: str) -> Iterator[str]:
     yield f"Plan {plan.id}  {plan.pair}: {plan.source.account} -> {plan.target.account}"
     yield _indent(
         f"made {plan.made_at:%Y-%m-%d %H:%M} UTC, day {plan.day} at the target"
     )
     yield ""
     yield from _tally(plan)
+    yield from _limits(plan)
     yield from _cut_over(plan, full)
     for act in Act:
         changes = [
@@ -128,7 +136,10 @@ def _plan_lines(plan: Plan, rate: float, full: bool) -> Iterator[str]:
         yield "NOT TO BE APPLIED AS IT IS"
         for halt in plan.halts:
             yield from _wrapped(halt.message, 2)
-            yield _indent(f"--accept {halt.accept}@{plan.id}", 6)
+        words = " ".join(f"--accept{_TIED}{h.accept}@{plan.id}" for h in plan.halts)
+        yield from _wrapped(
+            f"if this is what you want: rota apply {file} {words}", 2, 4
+        )
     yield ""
     ends = [change.not_after for change in plan.changes if change.not_after]
     if ends:
@@ -171,6 +182,21 @@ def _tally(plan: Plan) -> Iterator[str]:
         yield f"{idle:>5} with nothing to do: inactive, ended or over"
     if plan.equal:
         yield f"{plan.equal:>5} linked records need nothing"
+
+
+def _limits(plan: Plan) -> Iterator[str]:
+    """Tell what the caps count, where something was announced or goes over one."""
+    if not any(count.over or count.announced for count in plan.limits):
+        return
+    yield ""
+    yield "LIMITS          planned  last day  announced  cap"
+    for count in plan.limits:
+        if count.planned or count.announced:
+            cap = "none" if count.cap is None else count.cap
+            yield (
+                f"  {count.kind:<12}  {count.planned:>7}  {count.before:>8}  "
+                f"{count.announced:>9}  {cap:>4}"
+            )
 
 
 def _cut_over(plan: Plan, full: bool) -> Iterator[str]:
@@ -384,7 +410,7 @@ def plan_markdown(plan: Plan) -> str:
     """Return the plan as Markdown, with everything, to be reviewed and kept."""
     lines = [f"# Plan {plan.id}: {plan.pair}", ""]
     fence: list[str] = []
-    for line in _plan_lines(plan, 0.0, True):
+    for line in _plan_lines(plan, 0.0, True, "PLANFILE"):
         if line and not line.startswith(" "):
             lines += _fenced(fence)
             fence = []

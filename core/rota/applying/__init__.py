@@ -82,7 +82,9 @@ def apply(
     with ledger.lease(_lease_name(pair), who, _LEASE) as lease:
         for what, many in accepted:
             ledger.accept(plan.digest, what, many, who)
-        return Work(pair, ledger, lease, clock, watch, stopped).run(plan, workers)
+        names = frozenset(what for what, _ in accepted)
+        work = Work(pair, ledger, lease, clock, watch, stopped)
+        return work.run(plan, workers, names)
 
 
 def recover(
@@ -133,6 +135,7 @@ def _refusal(plan: Plan, halts: list[Halt]) -> RotaError:
     }
     first = next((h for h in halts if h.kind is HaltKind.PERSON), halts[0])
     words = " ".join(f"--accept {halt.accept}@{plan.id}" for halt in halts)
+    words = f"rota apply PLANFILE {words}"
     return kinds[first.kind](
         "; ".join(halt.message for halt in halts),
         hint=f"nothing was written. If this is what you want: {words}",

@@ -15,7 +15,7 @@ from rota.gathering import Pair
 from rota.ledger import Lease, Ledger, Link, Run, State, digest
 from rota.merging import remember
 from rota.model import Once, Ref, Schedule, ScheduleStatus
-from rota.planning import Act, At, Change, acts
+from rota.planning import Act, At, Change, acts, counts_as
 from rota.vendor import Account, Removal, Scope
 
 from . import looking
@@ -71,6 +71,7 @@ class Agreeing:
         self._unsettled: set[tuple[str, int]] = set()
         self._lost: set[str] = set()
         self._kept: dict[str, str] = {}
+        self._accepted: frozenset[str] = frozenset()
         self._renewed = clock.now()
         self._seq = 0
         self._mark_seen: bool | None = None
@@ -118,6 +119,13 @@ class Agreeing:
                 self.lease.renew()
                 self._renewed = self.clock.now()
 
+    def kind(self, change: Change) -> str:
+        """Return what caps count a change as; what a person accepted counts no more."""
+        kind = counts_as(change)
+        if kind == "irreversible" and kind in self._accepted:
+            kind = "create"
+        return "" if kind in self._accepted else kind
+
     def account(self, change: Change) -> Account:
         """Return the side that a change writes."""
         return self.pair.source if change.at is At.SOURCE else self.pair.target
@@ -135,6 +143,7 @@ class Agreeing:
             run,
             seq,
             convert.canonical_json(change),
+            kind=self.kind(change),
             mark=change.mark,
             before=digest(before) if before else None,
             after=digest(after) if after else None,

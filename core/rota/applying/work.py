@@ -58,8 +58,16 @@ def _stages(changes: Iterable[Change]) -> list[list[Change]]:
 class Work(CuttingOver):
     """Does the changes of a plan, side by side where they do not touch."""
 
-    def run(self, plan: Plan, workers: int | None) -> Applied:
-        """Do what the plan says, makes before changes before retires."""
+    def run(
+        self, plan: Plan, workers: int | None, accepted: frozenset[str] = frozenset()
+    ) -> Applied:
+        """
+        Do what the plan says, makes before changes before retires.
+
+        Args:
+            accepted: The kinds of changes that a person accepted by name.
+        """
+        self._accepted = accepted
         recovered = self.recover()
         run = self.ledger.begin(self.state, "apply", plan.digest, self.lease)
         self.ledger.rebaseline(self.state, plan.baseline)

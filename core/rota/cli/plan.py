@@ -95,7 +95,10 @@ def command(
         rate = both.target.capabilities.rate
         tell(
             report.plan_text(
-                made, calls_per_second=rate.calls / rate.seconds, full=full
+                made,
+                calls_per_second=rate.calls / rate.seconds,
+                full=full,
+                file=output or "PLANFILE",
             )
         )
         if output and made.changes:

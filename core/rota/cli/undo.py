@@ -43,7 +43,7 @@ def command(
     if as_json:
         tell_json(report.plan_json(made))
     else:
-        tell(report.plan_text(made, full=full))
+        tell(report.plan_text(made, full=full, file=output or "PLANFILE"))
         if output:
             tell(f"Review it, then: rota apply {output}")
     return code(made, check=False)

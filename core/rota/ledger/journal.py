@@ -128,6 +128,7 @@ class Journal(Agreements):
         seq: int,
         change: bytes,
         *,
+        kind: str = "",
         mark: str | None = None,
         before: Digest | None = None,
         after: Digest | None = None,
@@ -143,6 +144,7 @@ class Journal(Agreements):
             run: The run, whose lease must still bear its fence.
             seq: The change's number within the run.
             change: The change as JSON.
+            kind: What a cap counts it as; empty where it counts for none.
             mark: The mark that a new record will bear.
             before: The image before the change; also the way back.
             after: The image that is hoped for.
@@ -160,12 +162,14 @@ class Journal(Agreements):
             guard(database, self._clock, run.lease, run.fence)
             self._keep(values)
             database.execute(
-                "INSERT INTO intent (run, seq, change, mark, before, after,"
-                " lookalikes, source, target, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO intent (run, seq, change, kind, mark, before, after,"
+                " lookalikes, source, target, at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     run.id,
                     seq,
                     change.decode(),
+                    kind,
                     mark,
                     before,
                     after,
@@ -281,6 +285,32 @@ class Journal(Agreements):
             "JOIN pending AS p ON p.run = i.run AND p.seq = i.seq"
             " JOIN run ON run.id = i.run WHERE run.pair = ?",
             (pair.id,),
+        )
+
+    def counted(
+        self, pair: PairState, since: dt.datetime
+    ) -> tuple[dict[str, int], frozenset[str]]:
+        """
+        Return what was done since a moment, by what caps count it as.
+
+        The second is the records that were updated, ``kind:id``: one that was written
+        ten times is one.
+        """
+        done = (
+            " FROM run JOIN intent AS i ON i.run = run.id"
+            " JOIN outcome AS o ON o.run = i.run AND o.seq = i.seq"
+            " WHERE run.pair = ? AND (run.ended IS NULL OR run.ended > ?)"
+            " AND i.kind <> '' AND o.state IN ('done', 'found') AND o.at > ?"
+        )
+        values = (pair.id, micros(since), micros(since))
+        counts = self._database.query(
+            f"SELECT i.kind, count(*){done} GROUP BY 1", values
+        )
+        updated = self._database.query(
+            f"SELECT DISTINCT o.ref{done} AND i.kind = 'update'", values
+        )
+        return {row[0]: int(row[1]) for row in counts}, frozenset(
+            str(row[0]) for row in updated
         )
 
     def history(self, ref: str) -> tuple[Intent, ...]:

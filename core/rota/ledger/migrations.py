@@ -51,7 +51,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
         "lease": _table(1, "name holder fence until ttl"),
         "run": _table(1, "id pair kind plan lease fence began ended code"),
         "intent": _table(
-            2, "run seq change mark before after lookalikes source target at"
+            2, "run seq change kind mark before after lookalikes source target at"
         ),
         "outcome": _table(3, "run seq attempt state ref answer at"),
         "pending": _table(2, "run seq"),
@@ -106,7 +106,7 @@ def m001_first(d: Dialect) -> tuple[str, ...]:
         "CREATE INDEX run_pair ON run (pair, id)",
         f"""CREATE TABLE intent (
             run {d.small} NOT NULL REFERENCES run, seq {d.small} NOT NULL,
-            change {d.text} NOT NULL, mark {d.text},
+            change {d.text} NOT NULL, kind {d.text} NOT NULL, mark {d.text},
             before {d.blob} REFERENCES value, after {d.blob} REFERENCES value,
             lookalikes {d.text} NOT NULL, source {d.text}, target {d.text},
             at {d.integer} NOT NULL, PRIMARY KEY (run, seq)){plain}""",

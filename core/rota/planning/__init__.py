@@ -32,6 +32,7 @@ from .plans import (
     Halt,
     HaltKind,
     HandedOver,
+    Limit,
     Never,
     Note,
     NoteKind,
@@ -40,6 +41,7 @@ from .plans import (
     Side,
     TakesBack,
     Undo,
+    counts_as,
 )
 from .settling import Take, settle
 from .snapshots import (
@@ -82,6 +84,7 @@ __all__ = [
     "HandedOver",
     "Hours",
     "Inference",
+    "Limit",
     "LinkState",
     "Marking",
     "Native",
@@ -105,6 +108,7 @@ __all__ = [
     "Witness",
     "Written",
     "acts",
+    "counts_as",
     "decide",
     "infer_schedules",
     "local_day",

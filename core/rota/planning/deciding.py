@@ -64,7 +64,7 @@ from .plans import (
     side_of,
 )
 from .remarks import remarks
-from .safety import halts
+from .safety import halts, limits
 from .snapshots import Agreement, LinkState, Settled, Snapshot
 from .telling import Telling, Told, Wanted, selected
 from .terms import Marking
@@ -168,6 +168,7 @@ class _Planning:
         self.notes += still_says(seen, self.changes)
         self.notes += waits(seen)
         changes = tuple(sorted(self.changes, key=_order))
+        counted = limits(seen, changes)
         return Plan(
             pair=seen.pair,
             source=side_of(seen.source),
@@ -178,7 +179,8 @@ class _Planning:
             changes=changes,
             refusals=tuple(self.refusals),
             conflicts=tuple(self.conflicts),
-            halts=halts(seen, changes),
+            halts=halts(seen, changes, counted),
+            limits=counted,
             notes=tuple(dict.fromkeys(self.notes)),
             waiting=tuple(self.waiting),
             withdrawn=tuple(sorted(seen.announced.keys() & over)),

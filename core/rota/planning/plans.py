@@ -219,6 +219,48 @@ class HaltKind(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
+class Limit:
+    """
+    Changes of one kind, as its cap counts them.
+
+    Args:
+        planned: In this plan.
+        before: Done in the last day, beside those that a person accepted by name.
+        announced: In this plan, announced by one that was accepted; not counted.
+        cap: The most of ``planned`` and ``before``; None for no limit.
+        where: Where the cap is set.
+    """
+
+    kind: str
+    planned: int = 0
+    before: int = 0
+    announced: int = 0
+    cap: int | None = None
+    where: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether this plan goes over the cap."""
+        return (
+            self.cap is not None
+            and self.planned > 0
+            and self.planned + self.before > self.cap
+        )
+
+
+def counts_as(change: Change) -> str:
+    """Return what a cap counts a change as, empty where it counts for none."""
+    match change.act:
+        case _ if change.announced:
+            return ""
+        case Act.CREATE if isinstance(change.takes_back, Never):
+            return "irreversible"
+        case Act.CREATE | Act.UPDATE | Act.RETIRE:
+            return str(change.act)
+    return ""
+
+
+@attrs.frozen(kw_only=True)
 class Halt:
     """
     Why a plan may not be applied as it is.
@@ -305,6 +347,7 @@ class Plan:
     refusals: tuple[Refusal, ...] = ()
     conflicts: tuple[Change, ...] = ()
     halts: tuple[Halt, ...] = ()
+    limits: tuple[Limit, ...] = ()
     notes: tuple[Note, ...] = ()
     waiting: tuple[Change, ...] = ()
     withdrawn: tuple[str, ...] = ()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import attrs
+
 from rota.translation import (
     LossKind,
 )
@@ -13,15 +15,22 @@ from .plans import (
     Change,
     Halt,
     HaltKind,
-    Never,
+    Limit,
+    counts_as,
 )
 from .snapshots import Snapshot
 from .terms import Cap
 
 
-def halts(seen: Snapshot, changes: tuple[Change, ...]) -> tuple[Halt, ...]:
+def halts(
+    seen: Snapshot, changes: tuple[Change, ...], counted: tuple[Limit, ...]
+) -> tuple[Halt, ...]:
     """Return why a plan of these changes may not be applied as it is."""
-    return (*_identity(seen), *_emptied(seen), *_over_caps(seen, changes))
+    return (
+        *_identity(seen),
+        *_emptied(seen),
+        *_over_caps(seen, changes, counted),
+    )
 
 
 def _identity(seen: Snapshot) -> tuple[Halt, ...]:
@@ -77,33 +86,77 @@ def _emptied(seen: Snapshot) -> tuple[Halt, ...]:
     return tuple(found)
 
 
-def _over_caps(seen: Snapshot, changes: Iterable[Change]) -> tuple[Halt, ...]:
-    caps = seen.terms.caps
-    linked = len(seen.links) + seen.unread.links
-    counted = {
-        "create": [c for c in changes if c.act is Act.CREATE],
-        "update": [c for c in changes if c.act is Act.UPDATE],
-        "retire": [c for c in changes if c.act is Act.RETIRE and not c.announced],
-        "irreversible": [
-            c
-            for c in changes
-            if c.act is Act.CREATE and isinstance(c.takes_back, Never)
-        ],
-    }
+def limits(seen: Snapshot, changes: Iterable[Change]) -> tuple[Limit, ...]:
+    """Limit the changes of a plan, and those of the day before it, against the caps."""
+    planned: dict[str, list[Change]] = {kind: [] for kind in _KINDS}
+    announced: dict[str, int] = dict.fromkeys(_KINDS, 0)
+    for change in changes:
+        bare = counts_as(attrs.evolve(change, announced=False))
+        for kind in _KINDS.get(bare, ()):
+            if change.announced:
+                announced[kind] += 1
+            else:
+                planned[kind].append(change)
     found = []
-    for name, those in counted.items():
-        cap: Cap = getattr(caps, name)
-        limits = [cap.count] if cap.count is not None else []
-        if cap.percent is not None and linked >= 10:
-            limits.append(linked * cap.percent // 100)
-        if limits and len(those) > min(limits):
+    for kind, those in planned.items():
+        before = sum(
+            many for name, many in seen.before.done.items() if kind in _KINDS[name]
+        )
+        if kind == "update":
+            # One that was written before and is written again is one record.
+            again = {change.record.key for change in those if change.record}
+            before = len(seen.before.updated - again)
+        cap, where = _cap(seen, kind)
+        found.append(
+            Limit(
+                kind=kind,
+                planned=len(those),
+                before=before,
+                announced=announced[kind],
+                cap=cap,
+                where=where,
+            )
+        )
+    return tuple(found)
+
+
+_KINDS = {
+    "create": ("create",),
+    "update": ("update",),
+    "retire": ("retire",),
+    "irreversible": ("create", "irreversible"),
+}
+"""What a change of a kind counts as."""
+
+
+def _cap(seen: Snapshot, kind: str) -> tuple[int | None, str]:
+    """Return the lower of a cap's two limits, and where it is set."""
+    cap: Cap = getattr(seen.terms.caps, kind)
+    linked = len(seen.links) + seen.unread.links
+    both = [(cap.count, "count")] if cap.count is not None else []
+    if cap.percent is not None and linked >= 10:
+        both.append((linked * cap.percent // 100, "percent"))
+    if not both:
+        return None, ""
+    limit, which = min(both)
+    told = f"{cap.percent}% of {linked} linked records" if which == "percent" else ""
+    where = f"caps.{kind}.{which} of pair {seen.pair!r}"
+    return limit, f"{where}: {told}" if told else where
+
+
+def _over_caps(
+    seen: Snapshot, changes: Iterable[Change], counted: Iterable[Limit]
+) -> tuple[Halt, ...]:
+    found = []
+    for count in counted:
+        if count.over:
+            day = f", after {count.before} in the last day," if count.before else ""
             found.append(
                 Halt(
                     kind=HaltKind.OVER_CAP,
-                    message=f"{len(those)} changes of kind '{name}' are over the "
-                    f"cap of {min(limits)} (caps.{name} of pair "
-                    f"{seen.pair!r}, {linked} linked records)",
-                    accept=f"{name}:{len(those)}",
+                    message=f"{count.planned} changes of kind '{count.kind}'{day} are "
+                    f"over the cap of {count.cap} ({count.where})",
+                    accept=f"{count.kind}:{count.planned}",
                 )
             )
     differ = sum(

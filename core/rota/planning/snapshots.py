@@ -148,6 +148,8 @@ class Before:
 
     Args:
         baseline: Digest of config, filters, adapters and zone data.
+        done: What was done in the last day, by what caps count it as.
+        updated: The records that were updated in that time, ``kind:id``.
     """
 
     source_rows: int | None = None
@@ -155,6 +157,8 @@ class Before:
     source_asked: Asked | None = None
     target_asked: Asked | None = None
     baseline: str | None = None
+    done: Mapping[str, int] = attrs.field(factory=dict)
+    updated: frozenset[str] = frozenset()
 
 
 @attrs.frozen(kw_only=True)

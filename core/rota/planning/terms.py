@@ -35,7 +35,7 @@ class Cap:
 
 @attrs.frozen(kw_only=True)
 class Caps:
-    """The caps of one run."""
+    """The caps of a rolling day."""
 
     create: Cap = Cap()
     update: Cap = Cap(percent=50, count=500)

@@ -15,7 +15,7 @@ from rota.vendor import Removal, make_mark
 from .cutting_over import WHOLE, acts
 from .hours import local_day, next_hours
 from .plans import Act, By, Change, Never, Note, Plan, Undo, side_of
-from .safety import halts
+from .safety import halts, limits
 from .snapshots import LinkState, Snapshot
 
 
@@ -76,6 +76,7 @@ class _Undoing:
                         each, f"'{each.change.act}' wrote nothing that could go back"
                     )
         changes = tuple(self.changes)
+        counted = limits(self.seen, changes)
         withdrawn = tuple(
             source
             for source, told in sorted(self.seen.announced.items())
@@ -89,7 +90,8 @@ class _Undoing:
             day=local_day(self.seen.now, self.zone),
             baseline=self.seen.baseline,
             changes=changes,
-            halts=halts(self.seen, changes),
+            halts=halts(self.seen, changes, counted),
+            limits=counted,
             notes=tuple(self.notes),
             schedules=len({each.change.source for each in written}),
             waiting=decided.waiting,
