@@ -138,3 +138,33 @@ def test_what_waits_for_its_day_goes_on_waiting() -> None:
     _apply(w, _undo(w, run))
 
     assert len(w.ledger.due(w.ledger.pair("patrols"))) == 1
+
+
+def test_a_run_of_five_hundred_changes_is_taken_back_whole() -> None:
+    """Both sides hold what they held before, and the same again is harmless."""
+    w = world()
+    w.source.capabilities = attrs.evolve(w.source.capabilities, previews=0)
+    refs = [w.source.put(patrol(f"Patrol {n:03}")) for n in range(300)]
+    _apply(w)
+    before = _content(w)
+    for number, ref in enumerate(refs):
+        if number < 200:
+            w.source.edit(ref, instructions=f"Round {number}")
+        else:
+            w.source.edit(ref, status=ScheduleStatus.ENDED)
+    for number in range(200):
+        w.source.put(patrol(f"New {number:03}"))
+    source = [attrs.evolve(s, ref=None) for s in w.source.held]
+    ran = _apply(w)
+    assert (len(ran.results), ran.count(Fate.DONE)) == (500, 500)
+    assert _content(w) != before
+
+    back = _undo(w, ran.run)
+    assert _apply(w, back).code == 0
+
+    assert _content(w) == before
+    assert [attrs.evolve(s, ref=None) for s in w.source.held] == source
+    assert _undo(w, ran.run).changes == ()
+    again = _apply(w, back)
+    assert again.count(Fate.DONE) == 0
+    assert _content(w) == before

@@ -139,6 +139,7 @@ class _Undoing:
                 after=after,
                 diff=diff,
                 evidence=Undo(run=self.run),
+                announced=False,
                 takes_back=By(how="cutting over again"),
                 precondition=convert.digest(now),
                 calls=3,
@@ -276,6 +277,7 @@ class _Undoing:
             losses=(),
             proof=None,
             evidence=Undo(run=self.run),
+            announced=False,
             takes_back=Never(why="it is done by hand")
             if hand
             else By(how="planning and applying the pair again"),

@@ -158,11 +158,19 @@ class Gate:
                     else self.sandbox.error(fault.status, "the server is unwell")
                 )
                 await response(scope, _replay(body), send)
-            case FaultKind.CUT_PAGE | FaultKind.CUT_BODY | FaultKind.DRIP:
+            case (
+                FaultKind.DRIP
+                | FaultKind.CUT_BODY
+                | (FaultKind.CUT_PAGE | FaultKind.EMPTY_PAGE | FaultKind.WRONG_TOTAL)
+            ):
                 answer = _Held()
                 await self._run(scope, body, answer)
                 if fault.kind is FaultKind.CUT_PAGE:
-                    answer.body = _halve_rows(answer.body)
+                    answer.body = _fewer_rows(answer.body, 2)
+                elif fault.kind is FaultKind.EMPTY_PAGE:
+                    answer.body = _fewer_rows(answer.body, 0)
+                elif fault.kind is FaultKind.WRONG_TOTAL:
+                    answer.body = _more_declared(answer.body)
                 elif fault.kind is FaultKind.CUT_BODY:
                     answer.body = answer.body[: len(answer.body) // 2]
                 await self._release(answer, send, drip=fault)
@@ -356,17 +364,33 @@ def _mistake(message: str) -> Response:
     return JSONResponse({"error": message}, status_code=400)
 
 
-def _halve_rows(body: bytes) -> bytes:
+def _more_declared(body: bytes) -> bytes:
+    """Add to the total, wherever an answer declares one."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return body
+    places = [value, value.get("meta")] if isinstance(value, dict) else []
+    for place in places:
+        for key in ("count", "total", "record_count"):
+            if isinstance(place, dict) and isinstance(place.get(key), int):
+                place[key] += 7
+                return json.dumps(value).encode()
+    return json.dumps(value + 7).encode() if isinstance(value, int) else body
+
+
+def _fewer_rows(body: bytes, by: int) -> bytes:
+    """Keep one in so many of an answer's rows, none with 0."""
     try:
         value = json.loads(body)
     except ValueError:
         return body
     if isinstance(value, list):
-        return json.dumps(value[: len(value) // 2]).encode()
+        return json.dumps(value[: len(value) // by if by else 0]).encode()
     if isinstance(value, dict):
         for key in ("data", "list", *value):
             rows = value.get(key)
             if isinstance(rows, list):
-                value[key] = rows[: len(rows) // 2]
+                value[key] = rows[: len(rows) // by if by else 0]
                 return json.dumps(value).encode()
     return body

@@ -160,7 +160,8 @@ class MemoryAccount(Faults, Account):
         with self._lock:
             self._enter("schedules", None)
             found = []
-            for id_ in self._records:
+            ids = self._records if scope.ids is None else dict.fromkeys(scope.ids)
+            for id_ in [one for one in ids if one in self._records]:
                 schedule = self._read(id_)
                 if id_ not in self.hidden and _asked_for(schedule, scope):
                     found.append(schedule)
