@@ -259,6 +259,9 @@ def _act(act: Act, changes: list[Change], full: bool) -> Iterator[str]:
         if act in (Act.CREATE, Act.DEFER, Act.ADOPT):
             for line in _made(group):
                 yield from _wrapped(line, 17, 19)
+            for change in group if act is Act.ADOPT else ():
+                yield from _wrapped(f"{_target(change)}: {change.reason}", 17, 19)
+                yield from _diffs(change)
         elif act is Act.UPDATE:
             for change in group:
                 if change.at is At.SOURCE:
@@ -375,6 +378,10 @@ def _day(change: Change) -> str:
     if record and isinstance(record.timing, Once):
         return f"{record.timing.day} "
     return ""
+
+
+def _target(change: Change) -> str:
+    return change.target.key if change.target else ""
 
 
 def _diffs(change: Change) -> Iterator[str]:

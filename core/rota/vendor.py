@@ -472,7 +472,11 @@ class Account(abc.ABC):
         raise NotImplementedError
 
     def update(self, ref: Ref, schedule: Schedule, was: Schedule) -> None:
-        """Change the record from ``was``, as read just before, to ``schedule``."""
+        """
+        Change the record from ``was``, as read just before, to ``schedule``.
+
+        A mark that ``was`` lacks is put into its slot, if that is free.
+        """
         raise NotImplementedError
 
     def remove(self, ref: Ref, last_day: dt.date | None) -> None:

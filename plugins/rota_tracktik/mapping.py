@@ -211,6 +211,8 @@ def changed_record(
         ValueRefused: What changed can't be said.
     """
     before = _problems(was, settings)
+    if schedule.mark and not was.mark and was.extras.get("customId"):
+        _refuse([f"its customId is taken: {was.extras['customId']}"])
     _refuse([each for each in _problems(schedule, settings) if each not in before])
     body = changes(
         print_schedule(schedule, settings=settings),

@@ -13,7 +13,7 @@ from rota.clock import Clock
 from rota.errors import LedgerError, NotAuthorised, RotaError, VendorError
 from rota.gathering import Pair
 from rota.ledger import Lease, Ledger, Link, Run, State, digest
-from rota.merging import remember
+from rota.merging import FIELDS, put, remember, same
 from rota.model import Once, Ref, Schedule, ScheduleStatus
 from rota.planning import Act, At, Change, acts, counts_as
 from rota.vendor import Account, Removal, Scope
@@ -300,6 +300,12 @@ class Agreeing:
 
     def _remembered(self, change: Change, after: Schedule) -> Schedule:
         if change.before is None:
+            return after
+        if change.seen is not None:
+            # What people had edited before a record was adopted stays an edit.
+            for name in FIELDS:
+                if not same(name, change.seen, change.before, change.first_day):
+                    after = put(after, name, change.seen)
             return after
         link = self.ledger.link(self.state, change.source.key, change.n)
         body = self.ledger.value(link.seen) if link else None

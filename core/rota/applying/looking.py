@@ -15,9 +15,9 @@ import attrs
 from rota import convert
 from rota.errors import NotAuthorised, VendorError
 from rota.gathering import Pair
-from rota.merging import FIELDS, same, same_timing
-from rota.model import Once, Recurring, Ref, Schedule
-from rota.planning import Act, At, Change, Never, acts
+from rota.merging import FIELDS, same
+from rota.model import Once, Ref, Schedule
+from rota.planning import Act, At, Change, Never, acts, alike
 from rota.vendor import Account, Mark, Scope
 
 
@@ -115,37 +115,14 @@ def is_done(change: Change, now: Schedule | None) -> bool:
         return now is None or not acts(now, change.first_day)
     if now is None or change.after is None:
         return False
+    if change.after.mark is not None and now.mark != change.after.mark:
+        return False
     names = [diff.field for diff in change.diff] or list(FIELDS)
     return all(
         same(name, now, change.after, change.first_day)
         for name in names
         if name in FIELDS
     )
-
-
-def alike(one: Schedule, other: Schedule) -> bool:
-    """
-    Tell whether two records say the same, leaving out what a vendor may change.
-
-    It errs towards yes: a record that may be ours is never made twice.
-    """
-    first = dt.date.min
-    return (
-        content_key(one) == content_key(other)
-        and one.zone_name == other.zone_name
-        and (
-            one.timing == other.timing
-            or same_timing(one.timing, other.timing, first)
-            or _same_ahead(one, other)
-        )
-    )
-
-
-def content_key(schedule: Schedule) -> tuple[str, str]:
-    """Return what alike records have in common; writes of one key take turns."""
-    assignee = schedule.task.assignee
-    title = " ".join(schedule.task.title.split()).casefold()
-    return title, assignee.key if assignee else ""
 
 
 def window_of(changes: Iterable[Change]) -> tuple[dt.date, dt.date]:
@@ -156,20 +133,6 @@ def window_of(changes: Iterable[Change]) -> tuple[dt.date, dt.date]:
         timing = record.timing if record else None
         days.append(timing.day if isinstance(timing, Once) else change.first_day)
     return min(days), max(days)
-
-
-def _same_ahead(one: Schedule, other: Schedule) -> bool:
-    """Tell whether two rules agree once both have begun: some vendors keep no begin."""
-    if not isinstance(one.timing, Recurring) or not isinstance(other.timing, Recurring):
-        return False
-    starts = [
-        rule.start
-        for timing in (one.timing, other.timing)
-        for line in timing.lines
-        for rule in line.days.rules
-        if rule.start is not None
-    ]
-    return bool(starts) and same_timing(one.timing, other.timing, max(starts))
 
 
 def _look_for(

@@ -21,7 +21,7 @@ from rota.errors import (
 from rota.ledger import Run, State, digest
 from rota.merging import put
 from rota.model import Once, Ref
-from rota.planning import Act, At, Change, CutOver, Plan, Undo
+from rota.planning import Act, At, Change, CutOver, Plan, Undo, content_key
 from rota.planning.cutting_over import WHOLE
 from rota.vendor import Mark, Removal
 
@@ -202,7 +202,7 @@ class Work(CuttingOver):
         if link is None or change.agreed is None:
             return False
         if change.act is Act.ADOPT and link.seen != digest(
-            convert.canonical_json(change.before)
+            convert.canonical_json(change.seen or change.before)
         ):
             return False
         return (
@@ -250,7 +250,7 @@ class Work(CuttingOver):
         item = Written(
             run=run.id, seq=seq, change=change, ref=change.target, state=State.DONE
         )
-        self.link(item, now)
+        self.link(item, change.seen or now)
         return Result(change=change, fate=Fate.DONE, ref=change.target)
 
     def _create(self, run: Run, change: Change) -> Result:
@@ -447,6 +447,6 @@ def _chains(changes: Iterable[Change]) -> list[list[Change]]:
     chains: dict[object, list[Change]] = defaultdict(list)
     for number, change in enumerate(changes):
         bare = change.mark is None and change.act is Act.CREATE
-        key = looking.content_key(change.after) if bare and change.after else number
+        key = content_key(change.after) if bare and change.after else number
         chains[key].append(change)
     return list(chains.values())

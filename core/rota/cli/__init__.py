@@ -35,6 +35,7 @@ COMMANDS = {
     "resolve": "Answer what waits.",
     "explain": "Tell the story of one record.",
     "undo": "Plan to take a run back.",
+    "adopt": "Plan to rebuild a lost ledger from what is at the target.",
     "ledger": "Check, back up or export what rota remembers.",
     "sandbox": "Run a vendor's sandbox on loopback.",
     "plugins": "List what is installed, and blame what is broken.",

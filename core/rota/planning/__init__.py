@@ -8,6 +8,7 @@ back; and it refuses by itself what would be unsafe.
 
 from __future__ import annotations
 
+from .adopting import Question, adopt, questions_left
 from .cutting_over import acts
 from .deciding import decide, plan
 from .hours import Hours, local_day, next_hours
@@ -19,6 +20,7 @@ from .inferring import (
     infer_schedules,
     taken,
 )
+from .matching import alike, content_key
 from .plans import (
     Absent,
     Act,
@@ -93,6 +95,7 @@ __all__ = [
     "NoteKind",
     "OpenEnded",
     "Plan",
+    "Question",
     "Refusal",
     "Settled",
     "Shares",
@@ -108,12 +111,16 @@ __all__ = [
     "Witness",
     "Written",
     "acts",
+    "adopt",
+    "alike",
+    "content_key",
     "counts_as",
     "decide",
     "infer_schedules",
     "local_day",
     "next_hours",
     "plan",
+    "questions_left",
     "selected",
     "settle",
     "taken",

@@ -17,9 +17,6 @@ from .snapshots import LinkState
 from .telling import Wanted
 
 
-# ---------------------------------------------------------------------------- matching
-
-
 def match(
     wanted: Sequence[Wanted], links: list[LinkState], first: dt.date
 ) -> tuple[list[tuple[LinkState, Wanted]], list[Wanted], list[LinkState]]:
@@ -87,3 +84,42 @@ def stays(piece: Piece, record: Schedule, schedule: Schedule) -> bool:
         and not piece.make_on
         and record.zone_name == schedule.zone_name
     )
+
+
+def alike(one: Schedule, other: Schedule) -> bool:
+    """
+    Tell whether two records say the same, leaving out what a vendor may change.
+
+    It errs towards yes: a record that may be ours is never made twice.
+    """
+    first = dt.date.min
+    return (
+        content_key(one) == content_key(other)
+        and one.zone_name == other.zone_name
+        and (
+            one.timing == other.timing
+            or same_timing(one.timing, other.timing, first)
+            or _same_ahead(one, other)
+        )
+    )
+
+
+def content_key(schedule: Schedule) -> tuple[str, str]:
+    """Return what alike records have in common; writes of one key take turns."""
+    assignee = schedule.task.assignee
+    title = " ".join(schedule.task.title.split()).casefold()
+    return title, assignee.key if assignee else ""
+
+
+def _same_ahead(one: Schedule, other: Schedule) -> bool:
+    """Tell whether two rules agree once both have begun: some vendors keep no begin."""
+    if not isinstance(one.timing, Recurring) or not isinstance(other.timing, Recurring):
+        return False
+    starts = [
+        rule.start
+        for timing in (one.timing, other.timing)
+        for line in timing.lines
+        for rule in line.days.rules
+        if rule.start is not None
+    ]
+    return bool(starts) and same_timing(one.timing, other.timing, max(starts))

@@ -133,6 +133,7 @@ class Change:
         at: The side that it writes.
         seen: With a write at the source: the target's record as it was read, on which
             both sides will have agreed; None where the source is ended or resumed.
+            With an adoption: the image to keep, None for the record as it is read.
         before: The record as it was read, for changes of an existing one.
         after: The record as it is to be; None where it is to go.
         precondition: Digest of ``before``; the change is skipped when it moved.
@@ -289,6 +290,7 @@ class NoteKind(StrEnum):
     TODAY = "today still says"
     ASSIGNED = "assigned already"
     KEPT = "source kept"
+    ASKED = "which one is it"
 
 
 @attrs.frozen(kw_only=True)

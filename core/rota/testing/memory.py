@@ -240,23 +240,20 @@ class MemoryAccount(Faults, Account):
     def update(self, ref: Ref, schedule: Schedule, was: Schedule) -> None:
         """Change the fields that differ from ``was``; no difference is no write."""
         with self._lock:
-            if _content(schedule) == _content(was):
+            if _content(schedule) == _content(was) and schedule.mark == was.mark:
                 self._enter("update", ref)
                 return
             self._present(ref)
+            mark = self._mark_of(ref.id)
+            if schedule.mark is not None and schedule.mark != was.mark:
+                mark = Mark(schedule.mark)
             now = self._read(ref.id)
             if not self.limits.holds(now).updates:
                 raise self._no(f"{ref.key} can't be changed once it is written")
             if type(schedule.timing) is not type(now.timing):
                 raise self._no(f"{ref.key} can't become another kind of record")
-            wanted = self.limits.fit(
-                _changed(now, schedule, was), self._mark_of(ref.id), self.today
-            )
-            self._write(
-                "update",
-                ref,
-                lambda: self._keep(wanted, self._mark_of(ref.id), ref.id),
-            )
+            wanted = self.limits.fit(_changed(now, schedule, was), mark, self.today)
+            self._write("update", ref, lambda: self._keep(wanted, mark, ref.id))
 
     def remove(self, ref: Ref, last_day: dt.date | None) -> None:
         """Delete, end or stop; ``last_day`` None ends with yesterday."""
