@@ -81,7 +81,7 @@ class TestRollingDay:
 
     @pytest.mark.parametrize(("many", "code"), [(9, 0), (10, 0), (11, 5)])
     def test_the_limit_is_the_last_that_goes(self, many: int, code: int) -> None:
-        """At the limit it goes, one more does not."""
+        """R2, shrunken source: at the limit it goes, one more does not."""
         w = _stage(retire=Cap(count=10))
         _end(w, many)
 

@@ -170,7 +170,7 @@ def play(request: pytest.FixtureRequest) -> Iterator[Play]:
 def test_a_listing_that_lost_rows_changes_nothing(
     play: Play, name: str, role: str
 ) -> None:
-    """It is refused, or doubted aloud, or each absence is read by id: never believed."""
+    """R2, partial pages: refused, doubted aloud, or read again by id; never believed."""
     kind, skip = FAULTS[name]
     made = None
     with play.trouble(kind, skip), contextlib.suppress(RotaError):
