@@ -647,12 +647,19 @@ def read_calendar(account: Account, first: dt.date, last: dt.date) -> Witness:
 
 
 def _waiting(ledger: Ledger, state: PairState) -> frozenset[tuple[str, dt.date, str]]:
-    found = set()
-    for due in ledger.due(state):
-        change = convert.structure_json(due.change, Change, "the ledger")
-        if not isinstance(change.evidence, CutOver):
-            found.add((due.source, due.day, convert.digest(change.after)))
-    return frozenset(found)
+    return frozenset(
+        (change.source.key, change.first_day, convert.digest(change.after))
+        for change in pieces_due(ledger, state)
+    )
+
+
+def pieces_due(ledger: Ledger, state: PairState) -> list[Change]:
+    """Return the pieces that wait for their day; cut-overs are not among them."""
+    found = [
+        convert.structure_json(due.change, Change, "the ledger")
+        for due in ledger.due(state)
+    ]
+    return [each for each in found if not isinstance(each.evidence, CutOver)]
 
 
 def _announced(ledger: Ledger, state: PairState) -> Mapping[str, Announced]:

@@ -23,7 +23,7 @@ from . import clock as clocks
 from .applying import Applied, Result, apply, holder, recover
 from .clock import Clock
 from .errors import LeaseHeld, LedgerError, RotaError
-from .gathering import Pair, gather, look, put_right, remember
+from .gathering import Pair, gather, look, pieces_due, put_right, remember
 from .ledger import Lease, Ledger
 from .planning import HaltKind, NoteKind, Plan, decide
 from .rhythm import Rhythm
@@ -215,8 +215,9 @@ def cycle(
 
 def _outlived(made: Plan, pair: Pair, ledger: Ledger) -> bool:
     """Tell whether pieces wait for a day on which nobody wants them any more."""
-    return made.source.complete and len(ledger.due(ledger.pair(pair.name))) > len(
-        made.waiting
+    waits = pieces_due(ledger, ledger.pair(pair.name))
+    return made.source.complete and (
+        bool(made.withdrawn) or len(waits) > len(made.waiting)
     )
 
 

@@ -35,7 +35,7 @@ from rota.vendor import Removal, make_mark
 
 from .hours import local_day, next_hours
 from .plans import Act, At, By, Change, Ended, Never, Note, NoteKind, Plan
-from .safety import halts
+from .safety import halts, limits
 from .snapshots import Agreement, LinkState, Snapshot
 from .terms import Marking
 
@@ -152,11 +152,13 @@ class _Today:
         every = (*self.made.changes, *self.extra)
         # What a run has made goes with its entry, which was counted already.
         makes = [each for each in self.extra if each.act is Act.CREATE]
+        counted = (*self.made.changes, *makes)
         order = list(Act)
         return attrs.evolve(
             self.made,
             changes=tuple(sorted(every, key=lambda each: order.index(each.act))),
-            halts=halts(self.seen, (*self.made.changes, *makes)),
+            halts=halts(self.seen, counted, limits(self.seen, counted)),
+            limits=limits(self.seen, counted),
             notes=(
                 *(n for n in self.made.notes if n.kind is not NoteKind.TODAY),
                 *self.notes,
