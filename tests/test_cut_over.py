@@ -9,11 +9,13 @@ import pytest
 from pairs import FLEET, World, patrol, world
 
 from rota.applying import Applied, Fate, apply, recover
+from rota.crosswalk import Crosswalk, Row
 from rota.errors import UsageError
 from rota.forms import Weekdays
 from rota.gathering import gather, written
 from rota.mirroring import Health, cycle
 from rota.model import (
+    Kind,
     Recurring,
     Ref,
     ScheduleStatus,
@@ -261,6 +263,24 @@ class TestConfirmation:
             NoteKind.KEPT
         ]
         assert done(w, planned(w)).code == 0
+
+    def test_another_crosswalk_since_asks_anew(self) -> None:
+        """A record that is not the one that was accepted ends no source by itself."""
+        w = stage()
+        w.source.put(patrol(rule=DAILY))
+        accepted(w)
+        w.target.add_entry(
+            Entry(ref=Ref(account="fleet", kind=Kind.DEVICE, id="10"), name="Car 10")
+        )
+        w.pair.crosswalk = Crosswalk(
+            rows=(
+                CROSSWALK.rows[0],
+                Row(source="post:5", source_name="Gate", target="device:10"),
+            )
+        )
+        w.clock.set(HOURS)
+
+        assert [c.announced for c in planned(w, None).changes] == [False, False]
 
 
 class TestSeam:

@@ -66,18 +66,29 @@ class Turn:
         return CutOver(day=self.day, shadow=self.shadow)
 
 
-@attrs.define(kw_only=True)
 class Decided:
-    """What is decided about one schedule."""
+    """What is decided so far, of one schedule or of all."""
 
-    changes: list[Change] = attrs.field(factory=list)
-    conflicts: list[Change] = attrs.field(factory=list)
-    waiting: list[Change] = attrs.field(factory=list)
-    early: list[tuple[Ref, dt.datetime]] = attrs.field(factory=list)
-    refusals: list[Refusal] = attrs.field(factory=list)
-    notes: list[Note] = attrs.field(factory=list)
-    fidelities: dict[str, Fidelity] = attrs.field(factory=dict)
-    equal: int = 0
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self.conflicts: list[Change] = []
+        self.waiting: list[Change] = []
+        self.early: list[tuple[Ref, dt.datetime]] = []
+        self.refusals: list[Refusal] = []
+        self.notes: list[Note] = []
+        self.fidelities: dict[str, Fidelity] = {}
+        self.equal = 0
+
+    def take(self, other: Decided) -> None:
+        """Add what was decided apart."""
+        self.changes += other.changes
+        self.conflicts += other.conflicts
+        self.waiting += other.waiting
+        self.early += other.early
+        self.refusals += other.refusals
+        self.notes += other.notes
+        self.fidelities |= other.fidelities
+        self.equal += other.equal
 
 
 class Seam:
@@ -185,14 +196,14 @@ class Seam:
         Args:
             ahead: What is to be done at the target for the day.
         """
-        made = attrs.evolve(ahead, changes=[], conflicts=[], early=[])
         creates = [c for c in ahead.changes if c.act is Act.CREATE]
         early = [change for c in creates if (change := self.early(c, turn))]
+        ahead.changes, ahead.conflicts, ahead.early = [], [], []
         if len(early) == len(creates):
-            made.changes += [attrs.evolve(change, announced=True) for change in early]
+            ahead.changes += [attrs.evolve(change, announced=True) for change in early]
         elif turn.told is None:
-            made.changes += [_deferred(change, turn) for change in creates]
-        return self.beside(schedule, turn, made)
+            ahead.changes += [_deferred(change, turn) for change in creates]
+        return self.beside(schedule, turn, ahead)
 
     def beside(self, schedule: Schedule, turn: Turn, now: Decided) -> Decided:
         """Let the target run beside the source until its end, which is announced."""
@@ -237,7 +248,9 @@ class Seam:
             now.changes = changes
             return now
         if makes or there:
-            changes.append(self._end(schedule, turn))
+            # Who makes only what was announced must not end it by half of that.
+            whole = all(change.announced for change in changes)
+            changes.append(attrs.evolve(self._end(schedule, turn), announced=whole))
             now.notes += self._twice(schedule, turn)
         now.changes = changes
         return now

@@ -100,10 +100,11 @@ def decide(seen: Snapshot) -> tuple[Plan, tuple[Settled, ...]]:
     return planning.done(), tuple(planning.settled)
 
 
-class _Planning:
+class _Planning(Decided):
     """The state of one decision."""
 
     def __init__(self, seen: Snapshot, seam: Seam) -> None:
+        super().__init__()
         self.seen = seen
         self.seam = seam
         self.terms = seen.terms
@@ -111,13 +112,6 @@ class _Planning:
         self.target_name = seen.target.certificate.account
         self.account_zone = seen.target.certificate.asked.zone
         self.hours = next_hours(seen.now, self.can.generation, self.account_zone)
-        self.changes: list[Change] = []
-        self.conflicts: list[Change] = []
-        self.refusals: list[Refusal] = []
-        self.waiting: list[Change] = []
-        self.early: list[tuple[Ref, dt.datetime]] = []
-        self.notes: list[Note] = []
-        self.fidelities: dict[str, Fidelity] = {}
         self.equal = seen.unread.links
         self.settled: list[Settled] = []
         self.target = {item.ref.key: item for item in seen.target.items if item.ref}
@@ -337,14 +331,13 @@ class _Planning:
         if turn.phase is Phase.EARLY and goes_on:
             now = self._apart(self.hours)
             now._tell(beside, links)
-            self._take(self.seam.beside(schedule, turn, now._decided()))
+            self.take(self.seam.beside(schedule, turn, now))
             return
         ahead._told(told, links)
-        decided = ahead._decided()
         if turn.phase is Phase.EARLY:
-            self._take(self.seam.announce(schedule, turn, decided))
+            self.take(self.seam.announce(schedule, turn, ahead))
         else:
-            self._take(self.seam.carry_out(schedule, turn, decided, links, self.target))
+            self.take(self.seam.carry_out(schedule, turn, ahead, links, self.target))
 
     def _released(self, schedule: Schedule, links: list[LinkState]) -> None:
         """Leave alone what was cut over: its target is its own master."""
@@ -371,41 +364,13 @@ class _Planning:
     def _apart(self, hours: Hours) -> _Planning:
         """Return a planning of its own of the same snapshot, for other hours."""
         other = copy.copy(self)
+        Decided.__init__(other)
         other.settled = []
         if hours != self.hours:
             if hours not in self.tellings:
                 self.tellings[hours] = Telling(self.seen, hours, first=hours.first_day)
             other.hours, other.telling = hours, self.tellings[hours]
-        other._take_from(Decided())
         return other
-
-    def _take_from(self, decided: Decided) -> None:
-        self.changes, self.conflicts = decided.changes, decided.conflicts
-        self.refusals, self.waiting = decided.refusals, decided.waiting
-        self.early, self.notes = decided.early, decided.notes
-        self.fidelities, self.equal = decided.fidelities, decided.equal
-
-    def _decided(self) -> Decided:
-        return Decided(
-            changes=self.changes,
-            conflicts=self.conflicts,
-            waiting=self.waiting,
-            early=self.early,
-            refusals=self.refusals,
-            notes=self.notes,
-            fidelities=self.fidelities,
-            equal=self.equal,
-        )
-
-    def _take(self, decided: Decided) -> None:
-        self.changes += decided.changes
-        self.conflicts += decided.conflicts
-        self.waiting += decided.waiting
-        self.early += decided.early
-        self.refusals += decided.refusals
-        self.notes += decided.notes
-        self.fidelities |= decided.fidelities
-        self.equal += decided.equal
 
     # --------------------------------------------------------------------- its changes
 
