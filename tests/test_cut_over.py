@@ -6,7 +6,7 @@ import datetime as dt
 
 import attrs
 import pytest
-from pairs import FLEET, World, patrol, world
+from pairs import CROSSWALK, FLEET, World, patrol, world
 
 from rota.applying import Applied, Fate, apply, recover
 from rota.crosswalk import Crosswalk, Row
@@ -27,7 +27,7 @@ from rota.planning import Act, At, CutOver, NoteKind, Plan, plan, undo
 from rota.recurrence import Rule, weekly
 from rota.testing.limits import everything
 from rota.testing.memory import MemoryAccount
-from rota.vendor import Refs, Removal
+from rota.vendor import Entry, Refs, Removal
 from rota.verifying import verify
 
 
