@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,12 @@ def test_over_the_midnight_run_each_day_has_its_round_once(tmp_path: Path) -> No
             assert _planned(on, session).changes == ()
         assert _rota(on, "mirror", "patrols", "--once")[0] == 0
         assert _rota(on, "verify", "patrols")[0] == 0
+        code, said = _rota(on, "explain", "guards/101")
+        assert "cut over: from 2027-01-11 on the target is its own master" in said
+        span = ("--from", "2027-01-11", "--to", "2027-01-14")
+        code, said = _rota(on, "coverage", "patrols", *span, "--json")
+        there = json.loads(said)["total"]["target"]
+        assert (there["planned"], there["unattributed"]) == (8, 0)
 
 
 def test_what_is_not_seen_in_the_proposals_keeps_its_source(tmp_path: Path) -> None:

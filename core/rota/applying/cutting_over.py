@@ -166,8 +166,9 @@ class CuttingOver(Recovering):
         today = local_day(self.clock.now(), before.zone_name)
         wanted = {
             local_day(moment[0], before.zone_name)
-            for moment in expand(before.timing, before.zone_name, today, last)
             if isinstance(moment, tuple)
+            else moment
+            for moment in expand(before.timing, before.zone_name, today, last)
         }
         gaps = tuple(sorted(day for day in wanted - days if today <= day <= last))
         twice = tuple(sorted(day for day in days if day > last))

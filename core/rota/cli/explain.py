@@ -75,6 +75,9 @@ def _pair(session: Session, pair: Pair, ref: Ref) -> dict[str, list[str]]:
         )
     for link in links:
         story += [f"  {line}" for line in _link(pair, link, first)]
+    for source, day in session.ledger.released(state).items():
+        if source in {ref.key if ours else "", *(link.source for link in links)}:
+            story.append(f"  cut over: from {day} on the target is its own master")
     for due in session.ledger.due(state):
         if due.source == (ref.key if ours else ""):
             story.append(f"  a piece waits to be made on {due.day}")
