@@ -6,7 +6,9 @@ import datetime as dt
 
 import attrs
 import pytest
-from pairs import CROSSWALK, FLEET, World, patrol, world
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pairs import CHICAGO, CROSSWALK, FLEET, World, patrol, world
 
 from rota.applying import Applied, Fate, apply, recover
 from rota.crosswalk import Crosswalk, Row
@@ -281,6 +283,58 @@ class TestConfirmation:
         w.clock.set(HOURS)
 
         assert [c.announced for c in planned(w, None).changes] == [False, False]
+
+    @pytest.mark.parametrize("lost", ["lose_answer", "lose_request", "late"])
+    def test_an_end_whose_answer_is_lost_is_looked_for(self, lost: str) -> None:
+        """Whether a source has ended is read from the source, not guessed."""
+        w, made = self._now()
+        if lost == "late":
+            w.source.late(20.0, on="remove")
+        else:
+            getattr(w.source, lost)(on="remove")
+        ran = done(w, made)
+
+        assert (ran.code, [seam.sound for seam in ran.seam]) == (0, [True])
+        assert days(w.source, DAY, DAY) == set()
+        assert planned(w, None).changes == ()
+
+
+@settings(max_examples=20)
+@given(
+    on=st.sets(st.integers(1, 7), min_size=1),
+    hour=st.integers(0, 23),
+    half=st.booleans(),
+    length=st.integers(1, 9),
+    zone=st.sampled_from([CHICAGO, "America/New_York", "America/Denver"]),
+    early=st.booleans(),
+)
+def test_no_round_of_the_seam_is_ever_missing(
+    on: set[int], hour: int, half: bool, length: int, zone: str, early: bool
+) -> None:
+    """Whatever the days, hours and zones: each round is made by one side at least."""
+    w = stage()
+    start = dt.time(hour, 30 * half)
+    window = Window.lasting(start, 60 * length)
+    w.source.put(patrol(rule=weekly(sorted(on)), window=window, zone=zone))
+    first, last = DAY - dt.timedelta(2), DAY + dt.timedelta(9)
+    wanted = {item.start for item in w.source.occurrences(first, last).items}
+    if early:
+        accepted(w)
+        w.clock.set(HOURS)
+        made = planned(w, None)
+    else:
+        w.clock.set(HOURS)
+        made = planned(w)
+    if made.refusals:
+        return
+    assert done(w, made).code == 0
+
+    made_there = {
+        item.start for item in w.target.occurrences(DAY, last + dt.timedelta(2)).items
+    }
+    made_here = {item.start for item in w.source.occurrences(first, last).items}
+    assert wanted <= made_here | made_there
+    assert planned(w, None).changes == ()
 
 
 class TestSeam:
