@@ -622,7 +622,7 @@ def _zone_of(asked: Asked) -> ZoneInfo:
 
 def _told(record: Record) -> Json:
     """Return a record as one row, for a listing."""
-    return [record.kind, record.row.get("id"), record.row, [*record.checkpoints]]
+    return [record.kind.value, record.row.get("id"), record.row, [*record.checkpoints]]
 
 
 def _key_of(row: Json) -> str:
