@@ -8,7 +8,7 @@ READY := $(VENV)/ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo test lint format docs oracle infer figures bench ledger-figures \
-	crash-matrix clean
+	crash-matrix soak year clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make.
@@ -69,6 +69,14 @@ ledger-figures: $(READY) ## Measure a ledger of a million links (LINKS=1000000).
 
 crash-matrix: $(READY) ## Kill the process at every boundary of a write; write the table.
 	PYTHONPATH=tests $(BIN)/python -P tests/crash_matrix.py
+
+EXAMPLES ?= 250
+soak: $(READY) ## Run the state machines for long, 10,000 steps of each (EXAMPLES=250).
+	PYTHONPATH=tests $(BIN)/python -P tests/soak.py $(EXAMPLES)
+
+YEAR ?= 1000 365 5000
+year: $(READY) ## Mirror both ways through a simulated year (YEAR='SCHEDULES DAYS EDITS').
+	PYTHONPATH=tests $(BIN)/python -P tests/year.py $(YEAR)
 
 clean: ## Remove what make, the tests and the demo made.
 	rm -rf $(VENV) build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -11,6 +11,7 @@ import datetime as dt
 from collections import Counter
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import ClassVar
 
 import attrs
 from hypothesis import strategies as st
@@ -74,6 +75,7 @@ class PairMachine(RuleBasedStateMachine):
     """Two accounts, one ledger, one pair; ``marked``: the target can hold marks."""
 
     fidelity = "expand"
+    terms: ClassVar[dict[str, object]] = {}
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,6 +91,7 @@ class PairMachine(RuleBasedStateMachine):
             crosswalk=CROSSWALK,
             fidelity=self.fidelity,
             horizon_days=21,
+            **self.terms,
         )
         self.foreign: dict[str, Schedule] = {}
         self.meddled: set[str] = set()
@@ -210,7 +213,7 @@ class PairMachine(RuleBasedStateMachine):
     @rule()
     def settle_down(self) -> None:
         """Let the world be calm, run until nothing is left, and hold the promises."""
-        self.target.calm()
+        self._calm()
         for _ in range(4):
             made = self._cycle()
             if made is not None and not made.changes:
@@ -288,6 +291,9 @@ class PairMachine(RuleBasedStateMachine):
         )
 
     # ------------------------------------------------------------------------- helpers
+
+    def _calm(self) -> None:
+        self.target.calm()
 
     def _cycle(self) -> Plan | None:
         try:

@@ -12,15 +12,23 @@ import time
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from machine import AttendedMachine, ExactMachine, PairMachine
+from two_way_machine import TwoWayExactMachine, TwoWayMachine
 
 
 STEPS = 45
+MACHINES = (
+    PairMachine,
+    AttendedMachine,
+    ExactMachine,
+    TwoWayMachine,
+    TwoWayExactMachine,
+)
 
 
 def main() -> None:
     """Run each machine and say how many steps it took."""
     examples = int(sys.argv[1]) if len(sys.argv) > 1 else 250
-    for machine in (PairMachine, AttendedMachine, ExactMachine):
+    for machine in MACHINES:
         began = time.monotonic()
         run_state_machine_as_test(
             machine,

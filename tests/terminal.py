@@ -350,10 +350,30 @@ def tutorial(folder: Path) -> Terminal:
     return Terminal(folder, _Patient())
 
 
+_NOTHING_MORE: Callable[[TrackTikSandbox], None] = lambda guards: None  # noqa: E731
+
+
+def two_way(folder: Path) -> Terminal:
+    """Return a terminal for docs/two-way.md: a patrol of every night, and two cars."""
+    return _portal_and_fleet(
+        folder, days=["MONDAY", "TUESDAY", "WEDNESDAY"], frequency="WEEKLY"
+    )
+
+
 def life(
-    folder: Path, more: Callable[[TrackTikSandbox], None] = lambda guards: None
+    folder: Path, more: Callable[[TrackTikSandbox], None] = _NOTHING_MORE
 ) -> Terminal:
     """Return a terminal for docs/life-of-a-plan.md: one site, one post, one car."""
+    return _portal_and_fleet(folder, days=["MONDAY"], frequency="BI_WEEKLY", more=more)
+
+
+def _portal_and_fleet(
+    folder: Path,
+    *,
+    days: list[str],
+    frequency: str,
+    more: Callable[[TrackTikSandbox], None] = _NOTHING_MORE,
+) -> Terminal:
     from rota_navixy.sandbox import API_KEY, NavixySandbox
 
     clock = StillClock(MONDAY)
@@ -362,8 +382,8 @@ def life(
     guards.add_position(101, "Mill night", id=301)
     guards.add_task_type("Patrol", id=1)
     guards.add_schedule(
-        101, 1, days=["MONDAY"], start="22:00:00", end="02:00:00",
-        begin=dt.date(2026, 12, 7), frequency="BI_WEEKLY", position=301,
+        101, 1, days=days, start="22:00:00", end="02:00:00",
+        begin=dt.date(2026, 12, 7), frequency=frequency, position=301,
         description="Mill night patrol", id=1001,
     )  # fmt: skip
     more(guards)
@@ -371,6 +391,7 @@ def life(
         clock=clock, sample=False, zone="America/Chicago", rate_on_clock=True
     )
     fleet.world.add_tracker("Night car", id=2041)
+    fleet.world.add_tracker("Spare car", id=2042)
     secrets = {
         "CLIENT_SECRET": guards.client_secret,
         "PASSWORD": guards.password,
@@ -441,6 +462,7 @@ PAGES = {
     "life-of-a-plan": life,
     "python": python,
     "tutorial": tutorial,
+    "two-way": two_way,
 }
 
 

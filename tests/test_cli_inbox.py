@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,6 +59,62 @@ def test_the_targets_value_can_be_kept(stage: Stage) -> None:
     assert stage.run("resolve", "patrols", "1005", "--take", "target") == 0
     assert _entry(stage, "Opening by car")
     assert stage.run("plan", "patrols", "--check") == 0
+
+
+def test_all_is_answered_at_once(stage: Stage) -> None:
+    """One answer settles everything that is in dispute."""
+    _dispute(stage)
+    assert stage.run("resolve", "patrols", "--all", "--take", "source") == 0
+    assert _entry(stage, "Harbour Mill early opening")
+    assert stage.run("conflicts", "patrols") == 0
+
+
+def test_a_terminal_is_asked_field_by_field(
+    stage: Stage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the pair alone, each field is shown with both readings, and asked about."""
+    _dispute(stage)
+    monkeypatch.setattr("sys.stdin", _Typed("later\n"))
+    assert stage.run("resolve", "patrols") == 4
+    capsys.readouterr()
+    monkeypatch.setattr("sys.stdin", _Typed("target\n"))
+    assert stage.run("resolve", "patrols") == 0
+    told = capsys.readouterr().out
+    assert "guards: Harbour Mill early opening" in told
+    assert "fleet: Opening by car" in told
+    assert _entry(stage, "Opening by car")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(click.UsageError, match="only a terminal"):
+        stage.run("resolve", "patrols")
+
+
+def test_the_inbox_says_since_when(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A cycle puts a dispute into the ledger, and it keeps its age until it is over."""
+    _dispute(stage)
+    assert stage.run("mirror", "patrols", "--once") == 4
+    begun = stage.clock.now()
+    stage.clock.set(begun + dt.timedelta(hours=3))
+    capsys.readouterr()
+    assert stage.run("conflicts", "patrols", "--json") == 4
+    [told] = json.loads(capsys.readouterr().out)["conflicts"]
+    assert told["since"] == begun.isoformat()
+    _entry(stage, "Opening by car")["label"] = "Harbour Mill opening"
+    capsys.readouterr()
+    assert stage.run("conflicts", "patrols") == 0
+    assert "no longer disputed" in capsys.readouterr().out
+    assert stage.run("mirror", "patrols", "--once") == 0
+    capsys.readouterr()
+    assert stage.run("conflicts", "patrols") == 0
+    assert capsys.readouterr().out == "Nothing waits.\n"
+
+
+class _Typed(io.StringIO):
+    """What a person types at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 def test_an_answer_to_nothing_says_so(stage: Stage) -> None:

@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from rota.clock import StillClock
 from rota.errors import LeaseHeld, LedgerError, RotaError, UsageError, ValueRefused
 from rota.ledger import (
     Agreed,
+    Dispute,
     Lease,
     Ledger,
     Link,
@@ -611,24 +613,23 @@ class LedgerPromises:
     def test_conflicts_wait_for_a_person(self, scene: Scene) -> None:
         """A conflict is parked once for a field, and keeps who settled it and how."""
         ledger, pair = scene.ledger, scene.pair
-        first = ledger.put_conflict(
-            pair, "schedule:7", "title", base=b'"a"', ours=b'"b"', theirs=None
-        )
+        title = Dispute(
+            source="schedule:7", n=0, field="title", target="schedule:70",
+            title="Gate", base="a", ours="b", theirs="c", why="both sides edited it",
+        )  # fmt: skip
+        first = ledger.put_conflict(pair, title)
         scene.clock.advance(MINUTE)
-        assert first == ledger.put_conflict(
-            pair, "schedule:7", "title", base=b'"a"', ours=b'"b"', theirs=b'"c"'
-        )
-        (told,) = ledger.conflicts(pair)
-        assert (told.theirs, told.since, told.settled) == (b'"c"', NOON, None)
+        later = attrs.evolve(title, theirs="d", tried=True)
+        assert first == ledger.put_conflict(pair, later)
+        assert first != ledger.put_conflict(pair, attrs.evolve(title, n=1))
+        told, other = ledger.conflicts(pair)
+        assert (told.dispute, told.since, told.settled) == (later, NOON, None)
         ledger.settle_conflict(first, "ours", "ana")
         ledger.settle_conflict(first, "theirs", "bob")
-        assert ledger.conflicts(pair) == ()
+        assert ledger.conflicts(pair) == (other,)
         (told,) = ledger.conflicts(pair, settled=True)
         assert (told.how, told.who) == ("ours", "ana")
-        again = ledger.put_conflict(
-            pair, "schedule:7", "title", base=None, ours=None, theirs=None
-        )
-        assert again != first
+        assert ledger.put_conflict(pair, title) != first
 
     def test_calls_are_counted_in_a_sliding_window(self, scene: Scene) -> None:
         """Booked calls count for their account until they leave the window."""

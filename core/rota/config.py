@@ -260,6 +260,11 @@ _PAIR = """\
 # unmapped_assignee = "refuse"      # unassigned: and listed as a loss
 # texts = "refuse"                  # cut: what doesn't fit, listed as a loss
 # relay = false                     # true: also what another pair wrote
+# direction = "one-way"             # two-way: edits at the target go back
+# fields = {}                       # for instance { title = "target" }
+# drift = "keep"                    # restore: put back what others may not edit
+# conflicts = "park"                # source, target: whose edit counts
+# removed_at_target = "report"      # make-again, end-source
 # mirror = { every = "5m" }         # quiet_hours, alarm_after, audit_every, too"""
 
 
@@ -382,6 +387,8 @@ def _pair_mistakes(
             plugins.transform(called)
         except PluginError as error:
             yield f"{where}.transforms: {error}"
+    for key, why in pair.terms.mistakes(transforms=bool(pair.transforms)):
+        yield f"{where}.{key}: {why}"
     for kind in attrs.fields(Caps):
         cap: Cap = getattr(pair.terms.caps, kind.name)
         if cap.percent is not None and not 0 <= cap.percent <= 100:

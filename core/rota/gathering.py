@@ -21,7 +21,7 @@ from . import clock as clocks
 from . import convert, zones
 from .clock import Clock
 from .crosswalk import Crosswalk
-from .errors import VendorError
+from .errors import ConfigError, VendorError
 from .ledger import Agreed, Digest, Known, Ledger, Link, PairState, State
 from .model import Kind, Occurrence, Once, Schedule
 from .planning import (
@@ -31,6 +31,7 @@ from .planning import (
     Change,
     CutOver,
     LinkState,
+    Parked,
     Plan,
     Settled,
     Shares,
@@ -100,6 +101,8 @@ class Pair:
         self.crosswalk = crosswalk or Crosswalk()
         self.transforms = tuple(transforms)
         self.terms = terms or convert.structure(loose, Terms, f"pair {name!r}")
+        for key, why in self.terms.mistakes(transforms=bool(self.transforms)):
+            raise ConfigError(f"pair {name!r}: {key}: {why}")
 
     def __repr__(self) -> str:
         return f"Pair({self.name!r}: {self.source.name} -> {self.target.name})"
@@ -269,6 +272,7 @@ def gather(
         reread_target=_again(pair.target, _missing(links, target.items, today)),
         waiting=_waiting(ledger, state),
         unsettled=_unsettled(ledger, state),
+        parked=_parked(ledger, state),
         witness=shown,
         released=ledger.released(state),
         announced=_announced(ledger, state),
@@ -702,6 +706,21 @@ def _unsettled(ledger: Ledger, state: PairState) -> frozenset[tuple[str, int]]:
         change = convert.structure_json(intent.change, Change, "the ledger")
         found.add((change.source.key, change.n))
     return frozenset(found)
+
+
+def _parked(ledger: Ledger, state: PairState) -> tuple[Parked, ...]:
+    return tuple(
+        Parked(
+            number=row.id,
+            source=row.dispute.source,
+            n=row.dispute.n,
+            field=row.dispute.field,
+            theirs=row.dispute.theirs,
+            why=row.dispute.why,
+            tried=row.dispute.tried,
+        )
+        for row in ledger.conflicts(state)
+    )
 
 
 def _before(ledger: Ledger, state: PairState, now: dt.datetime) -> Before:

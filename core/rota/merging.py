@@ -9,6 +9,7 @@ other's translation, so a loss is no edit and an echo is no change.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection, Iterable
 
 import attrs
 
@@ -42,20 +43,24 @@ class FieldDiff:
 @attrs.frozen(kw_only=True)
 class Merge:
     """
-    What three-way comparison found.
+    What three-way comparison found: names out of :data:`FIELDS`.
 
     Args:
-        result: The record to write: what the target holds now, with the source's
-            edits put in.
-        send: The source's edits.
-        drift: Edits made at the target alone; kept.
-        conflicts: Fields that both sides edited, to different values; not written.
+        ours: The source edited it alone.
+        theirs: The target's people edited it alone.
+        both: Both edited it, to different values.
+        equal: Both edited it, to the same value.
     """
 
-    result: Schedule
-    send: tuple[FieldDiff, ...] = ()
-    drift: tuple[FieldDiff, ...] = ()
-    conflicts: tuple[FieldDiff, ...] = ()
+    ours: frozenset[str] = frozenset()
+    theirs: frozenset[str] = frozenset()
+    both: frozenset[str] = frozenset()
+    equal: frozenset[str] = frozenset()
+
+    @property
+    def moved(self) -> frozenset[str]:
+        """All that somebody edited."""
+        return self.ours | self.theirs | self.both | self.equal
 
 
 def merge(
@@ -71,17 +76,36 @@ def merge(
         now: What the target holds now.
         first: Timing counts from this day on.
     """
-    ours = {f for f in FIELDS if not same(f, agreed, wanted, first)}
-    theirs = {f for f in FIELDS if not same(f, seen, now, first)}
-    both = {f for f in ours & theirs if not same(f, wanted, now, first)}
-    result = now
-    for name in ours - theirs:
-        result = put(result, name, wanted)
+    ours = frozenset(f for f in FIELDS if not same(f, agreed, wanted, first))
+    theirs = frozenset(f for f in FIELDS if not same(f, seen, now, first))
+    differ = {f for f in ours & theirs if not same(f, wanted, now, first)}
     return Merge(
-        result=result,
-        send=diffs(ours - theirs, now, wanted),
-        drift=diffs(theirs - ours, seen, now),
-        conflicts=diffs(both, now, wanted),
+        ours=ours - theirs,
+        theirs=theirs - ours,
+        both=frozenset(differ),
+        equal=(ours & theirs) - differ,
+    )
+
+
+def put_all(schedule: Schedule, names: Iterable[str], source: Schedule) -> Schedule:
+    """Return the schedule with several of :data:`FIELDS` taken from another."""
+    for name in names:
+        schedule = put(schedule, name, source)
+    return schedule
+
+
+def diffs(
+    names: Collection[str], before: Schedule, after: Schedule
+) -> tuple[FieldDiff, ...]:
+    """Tell the values of some of :data:`FIELDS` on two records, in their order."""
+    return tuple(
+        FieldDiff(
+            field=name,
+            before=tell_field(before, name),
+            after=tell_field(after, name),
+        )
+        for name in FIELDS
+        if name in names
     )
 
 
@@ -157,19 +181,6 @@ def put(schedule: Schedule, name: str, source: Schedule) -> Schedule:
         return attrs.evolve(schedule, status=source.status, status_text="")
     task = attrs.evolve(schedule.task, **{name: getattr(source.task, name)})
     return attrs.evolve(schedule, task=task)
-
-
-def diffs(names: set[str], before: Schedule, after: Schedule) -> tuple[FieldDiff, ...]:
-    """Return what these fields were and are to be, in one order."""
-    return tuple(
-        FieldDiff(
-            field=name,
-            before=tell(_get(before, name)),
-            after=tell(_get(after, name)),
-        )
-        for name in FIELDS
-        if name in names
-    )
 
 
 def tell(value: object) -> str:

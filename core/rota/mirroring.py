@@ -20,7 +20,7 @@ from typing import Self
 import attrs
 
 from . import clock as clocks
-from .applying import Applied, Result, apply, holder, recover
+from .applying import Applied, Result, apply, holder, park, recover
 from .clock import Clock
 from .errors import LeaseHeld, LedgerError, RotaError
 from .gathering import Pair, gather, look, pieces_due, put_right, remember
@@ -171,6 +171,8 @@ def cycle(
         applied = None
         if not stopped() and (made.changes or _outlived(made, pair, ledger)):
             applied = apply(made, pair, ledger, clock=clock, stopped=stopped)
+        else:
+            park(made, pair, ledger)
     except RotaError as error:
         return Cycle(
             pair=pair.name,

@@ -79,15 +79,19 @@ def _plan_lines(plan: Plan, rate: float, full: bool, file: str) -> Iterator[str]
     yield from _tally(plan)
     yield from _limits(plan)
     yield from _cut_over(plan, full)
-    for act in Act:
-        changes = [
-            change
-            for change in plan.changes
-            if change.act is act and not isinstance(change.evidence, CutOver)
-        ]
-        if changes:
-            yield ""
-            yield from _act(act, changes, full)
+    for at in At:
+        for act in Act:
+            changes = [
+                change
+                for change in plan.changes
+                if change.act is act
+                and change.at is at
+                and not isinstance(change.evidence, CutOver)
+            ]
+            if changes:
+                where = f" at {plan.source.account}" if at is At.SOURCE else ""
+                yield ""
+                yield from _act(act, changes, full, where)
     if plan.hand_over:
         yield ""
         yield from _handed_over(
@@ -96,8 +100,10 @@ def _plan_lines(plan: Plan, rate: float, full: bool, file: str) -> Iterator[str]
     yield from _losses(plan.changes, full)
     if plan.conflicts:
         yield ""
-        yield f"CONFLICTS {len(plan.conflicts)}: both sides edited; not written"
+        yield f"CONFLICTS {len(plan.conflicts)}: not written until a person decides"
         for change in plan.conflicts:
+            yield from _wrapped(f"{change.source.key:<14} {change.title}", 2, 17)
+            yield from _wrapped(change.reason, 17, 19)
             yield from _diffs(change)
     if plan.refusals:
         yield ""
@@ -243,9 +249,9 @@ def _hours(change: Change) -> str:
     )
 
 
-def _act(act: Act, changes: list[Change], full: bool) -> Iterator[str]:
+def _act(act: Act, changes: list[Change], full: bool, where: str) -> Iterator[str]:
     hand = " by a person; rota can't" if act is Act.HAND_OVER else ""
-    yield f"{act.upper()} {len(changes)}{hand}"
+    yield f"{act.upper()} {len(changes)}{where}{hand}"
     if act is Act.DEFER:
         yield from _calendar(changes, full)
     groups: dict[str, list[Change]] = defaultdict(list)
@@ -269,7 +275,7 @@ def _act(act: Act, changes: list[Change], full: bool) -> Iterator[str]:
                 yield from _diffs(change)
         else:
             for change in group:
-                ref = change.target.key if change.target else ""
+                ref = change.record.key if change.record else ""
                 day = _day(change)
                 yield from _wrapped(f"{ref} {day}{change.reason}", 17)
                 if act is Act.HAND_OVER:
@@ -440,7 +446,8 @@ def result_line(result: Result) -> str:
     change = result.change
     why = f": {result.why}" if result.why else ""
     ref = f" -> {result.ref.key}" if result.ref else ""
-    return f"{result.fate}: {change.act} {change.title}{ref}{why}"
+    at = " at the source" if change.at is At.SOURCE else ""
+    return f"{result.fate}: {change.act}{at} {change.title}{ref}{why}"
 
 
 _NEXT = {
@@ -560,6 +567,7 @@ def applied_json(applied: Applied) -> Json:
             {
                 "fate": str(result.fate),
                 "act": str(result.change.act),
+                "at": str(result.change.at),
                 "source": str(result.change.source),
                 "n": result.change.n,
                 "title": result.change.title,

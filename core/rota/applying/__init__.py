@@ -29,6 +29,7 @@ from rota.ledger import Ledger
 from rota.planning import Halt, HaltKind, Plan
 
 from .fates import Applied, Fate, Result, Watcher
+from .inbox import disputes, keep, news
 from .work import Work
 
 
@@ -107,6 +108,19 @@ def recover(
         return Work(pair, ledger, lease, clock, watch).recover()
 
 
+def park(plan: Plan, pair: Pair, ledger: Ledger) -> None:
+    """
+    Bring the inbox up to date with a plan; ``apply`` does so by itself.
+
+    Raises:
+        LeaseHeld: Another run works on the pair.
+    """
+    state = ledger.pair(pair.name)
+    if plan.undisputed or news(plan, ledger.conflicts(state)):
+        with ledger.lease(_lease_name(pair), holder(), _LEASE) as lease:
+            keep(ledger, state, plan, (), lease.holder)
+
+
 def _accepted(plan: Plan, accept: Iterable[str]) -> tuple[tuple[str, int], ...]:
     given = set()
     for word in accept:
@@ -151,4 +165,14 @@ def holder() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
 
 
-__all__ = ["Applied", "Fate", "Result", "Watcher", "apply", "holder", "recover"]
+__all__ = [
+    "Applied",
+    "Fate",
+    "Result",
+    "Watcher",
+    "apply",
+    "disputes",
+    "holder",
+    "park",
+    "recover",
+]

@@ -13,9 +13,10 @@ from rota.clock import Clock
 from rota.errors import LedgerError, NotAuthorised, RotaError, VendorError
 from rota.gathering import Pair
 from rota.ledger import Lease, Ledger, Link, Run, State, digest
-from rota.merging import FIELDS, put, remember, same
+from rota.merging import remember
 from rota.model import Once, Ref, Schedule, ScheduleStatus
 from rota.planning import Act, At, Change, acts, counts_as
+from rota.planning.cutting_over import WHOLE
 from rota.vendor import Account, Removal, Scope
 
 from . import looking
@@ -70,6 +71,7 @@ class Agreeing:
         self._written: list[Written] = []
         self._unsettled: set[tuple[str, int]] = set()
         self._lost: set[str] = set()
+        self._behind: set[str] = set()
         self._kept: dict[str, str] = {}
         self._accepted: frozenset[str] = frozenset()
         self._renewed = clock.now()
@@ -100,6 +102,8 @@ class Agreeing:
                 self._failures = 0
             if not result.fate.good and result.change.act in _MAKES:
                 self._lost.add(result.change.source.key)
+            if not result.fate.good and _writes_back(result.change):
+                self._behind.add(result.change.source.key)
             if not again:
                 self._watch(result)
 
@@ -250,9 +254,11 @@ class Agreeing:
         edit stays an edit, and is not overwritten by the next plan.
         """
         change = item.change
-        assert change.seen is not None
         if looking.is_done(change, seen):
-            self.link(item, change.seen)
+            if change.seen is None:
+                self.unlink(item.run, item.seq, change, item.state)
+            else:
+                self.link(item, change.seen)
             return self._agreed(item)
         why = "written, and the source reads back something else"
         self.ledger.outcome(
@@ -302,11 +308,7 @@ class Agreeing:
         if change.before is None:
             return after
         if change.seen is not None:
-            # What people had edited before a record was adopted stays an edit.
-            for name in FIELDS:
-                if not same(name, change.seen, change.before, change.first_day):
-                    after = put(after, name, change.seen)
-            return after
+            return remember(change.seen, change.before, after, change.first_day)
         link = self.ledger.link(self.state, change.source.key, change.n)
         body = self.ledger.value(link.seen) if link else None
         if body is None:
@@ -360,3 +362,8 @@ class Agreeing:
             if any(item.ref.key == key for item in self._written):
                 return True
         return self.ledger.linked(self.state, key) is not None
+
+
+def _writes_back(change: Change) -> bool:
+    """Tell whether a change puts at the source what people did at the target."""
+    return change.at is At.SOURCE and change.n != WHOLE

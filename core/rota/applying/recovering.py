@@ -105,6 +105,7 @@ class Recovering(Agreeing):
             self._watch(result)
         self._results.clear()
         self._lost.clear()
+        self._behind.clear()
         self._failures = 0
         return tuple(results)
 

@@ -29,6 +29,7 @@ from . import looking
 from .agreeing import Written
 from .cutting_over import CuttingOver, is_end
 from .fates import Applied, Fate, Result, Seam
+from .inbox import keep
 from .looking import Doubtful, There
 
 
@@ -40,17 +41,23 @@ LONGEST_PAUSE = dt.timedelta(minutes=5)
 
 
 def _stages(changes: Iterable[Change]) -> list[list[Change]]:
-    """Return makes, changes at the source, those at the target, retires, ends."""
-    stages: list[list[Change]] = [[], [], [], [], []]
+    """
+    Return what is written back, makes, sources that go on, changes, retires, ends.
+
+    What people edited at the target is at the source before the rest is written.
+    """
+    stages: list[list[Change]] = [[], [], [], [], [], []]
     for change in changes:
         if is_end(change):
-            stage = 4
-        elif change.act in (Act.RETIRE, Act.HAND_OVER):
-            stage = 3
-        elif change.act is Act.UPDATE:
-            stage = 1 if change.at is At.SOURCE else 2
-        else:
+            stage = 5
+        elif change.at is At.SOURCE and change.n != WHOLE:
             stage = 0
+        elif change.act in (Act.RETIRE, Act.HAND_OVER):
+            stage = 4
+        elif change.act is Act.UPDATE:
+            stage = 2 if change.at is At.SOURCE else 3
+        else:
+            stage = 1
         stages[stage].append(change)
     return stages
 
@@ -62,7 +69,7 @@ class Work(CuttingOver):
         self, plan: Plan, workers: int | None, accepted: frozenset[str] = frozenset()
     ) -> Applied:
         """
-        Do what the plan says, makes before changes before retires.
+        Do what the plan says: the source first, then makes, changes, retires.
 
         Args:
             accepted: The kinds of changes that a person accepted by name.
@@ -76,7 +83,8 @@ class Work(CuttingOver):
             for stage in _stages(plan.changes):
                 self.confirm([change for change in stage if is_end(change)])
                 chains = _chains(stage)
-                self._side_by_side(run, chains, workers or self._workers())
+                at = stage[0].at if stage else At.TARGET
+                self._side_by_side(run, chains, workers or self._workers(at))
                 self.read_back(self.take_written())
         except KeyboardInterrupt:
             interrupted = True
@@ -97,6 +105,7 @@ class Work(CuttingOver):
             interrupted=interrupted,
             hand_over=plan.hand_over,
         )
+        keep(self.ledger, self.state, plan, applied.results, self.lease.holder)
         if not interrupted:
             self._settle_due(plan)
             self._remember_sides(plan)
@@ -123,9 +132,10 @@ class Work(CuttingOver):
             raise self._fatal from None
         raise self._fatal
 
-    def _workers(self) -> int:
-        """Return how many calls of a tenth of a second fill the target's rate."""
-        rate = self.target.capabilities.rate
+    def _workers(self, at: At) -> int:
+        """Return how many calls of a tenth of a second fill the rate of a side."""
+        side = self.pair.source if at is At.SOURCE else self.pair.target
+        rate = side.capabilities.rate
         per_second = rate.calls / rate.seconds
         return 1 if per_second < 2 else min(8, int(per_second * 0.1) + 1)
 
@@ -172,6 +182,9 @@ class Work(CuttingOver):
         if is_end(change) and change.source.key in self._kept:
             why = f"its source is kept: {self._kept[change.source.key]}"
             return Result(change=change, fate=Fate.SKIPPED, why=why)
+        if change.at is At.TARGET and change.source.key in self._behind:
+            why = "not tried: the source does not say yet what people edited here"
+            return Result(change=change, fate=Fate.FAILED, why=why)
         gives_up = change.act is Act.RETIRE or isinstance(change.evidence, Undo)
         if gives_up and change.at is At.TARGET and change.source.key in self._lost:
             why = "not tried: what takes its place is not there yet"
@@ -199,10 +212,11 @@ class Work(CuttingOver):
             if link is None:
                 return change.was is not None  # else it never had one
             return change.target is not None and link.target != change.target.key
-        if link is None or change.agreed is None:
+        if link is None or change.agreed is None or _puts_back(change):
             return False
-        if change.act is Act.ADOPT and link.seen != digest(
-            convert.canonical_json(change.seen or change.before)
+        if change.act is Act.ADOPT and (
+            link.target != (change.target and change.target.key)
+            or link.seen != digest(convert.canonical_json(change.seen or change.before))
         ):
             return False
         return (
@@ -229,7 +243,7 @@ class Work(CuttingOver):
         item = Written(
             run=run.id, seq=seq, change=change, ref=change.target, state=State.DONE
         )
-        self.link(item, change.before, handed=True)
+        self.link(item, change.seen or change.before, handed=True)
         return Result(
             change=change, fate=Fate.HANDED_OVER, why=change.reason, ref=change.target
         )
@@ -279,6 +293,9 @@ class Work(CuttingOver):
             return looking.moved(self.pair, change, looking.read(account, ref))
 
         why = looking.moved(self.pair, change, before)
+        lifts = change.at is At.SOURCE and change.n != WHOLE
+        if why and (lifts or _puts_back(change)) and looking.is_done(change, before):
+            return Result(change=change, fate=Fate.ALREADY, ref=ref)
         if why or before is None:
             return Result(change=change, fate=Fate.SKIPPED, why=why)
 
@@ -440,6 +457,15 @@ class Work(CuttingOver):
 
 def _piece(change: Change) -> tuple[str, str]:
     return change.source.key, convert.digest(change.after)
+
+
+def _puts_back(change: Change) -> bool:
+    """Tell whether it writes what is agreed on already, so the ledger can't tell."""
+    return (
+        change.act is Act.UPDATE
+        and change.agreed is not None
+        and change.agreed == change.was
+    )
 
 
 def _chains(changes: Iterable[Change]) -> list[list[Change]]:

@@ -12,7 +12,7 @@ from rota.gathering import Pair, load_links
 from rota.ledger import Intent
 from rota.merging import FIELDS, same, tell_field
 from rota.model import Ref, Schedule
-from rota.planning import Change, LinkState, local_day
+from rota.planning import At, Change, LinkState, local_day
 from rota.planning.observed import INFERRED
 from rota.vendor import Account, Scope
 
@@ -78,6 +78,13 @@ def _pair(session: Session, pair: Pair, ref: Ref) -> dict[str, list[str]]:
     for source, day in session.ledger.released(state).items():
         if source in {ref.key if ours else "", *(link.source for link in links)}:
             story.append(f"  cut over: from {day} on the target is its own master")
+    for row in session.ledger.conflicts(state):
+        each = row.dispute
+        if ref.key == (each.source if ours else each.target):
+            story.append(
+                f"  {each.field} is in dispute since {row.since:%Y-%m-%d %H:%M} UTC: "
+                f"{each.why}"
+            )
     for due in session.ledger.due(state):
         if due.source == (ref.key if ours else ""):
             story.append(f"  a piece waits to be made on {due.day}")
@@ -129,7 +136,8 @@ def _run(intent: Intent) -> str:
     what = ", ".join(diff.field for diff in change.diff)
     state = f"{last.state}" if last else "no outcome"
     answer = f" ({last.answer})" if last and last.answer else ""
+    where = "at the source " if change.at is At.SOURCE else ""
     return (
-        f"run {intent.run}, {intent.at:%Y-%m-%d %H:%M} UTC: {change.act} "
+        f"run {intent.run}, {intent.at:%Y-%m-%d %H:%M} UTC: {change.act} {where}"
         f"{what + ' ' if what else ''}because {change.reason}: {state}{answer}"
     )

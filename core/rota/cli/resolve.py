@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+
 import attrs
 import rich_click as click
 
 from rota import convert, report
-from rota.applying import apply
+from rota.applying import apply, disputes
 from rota.errors import UsageError
 from rota.gathering import gather
 from rota.ledger import State
 from rota.model import Ref
-from rota.planning import Act, Change, Plan, Take, plan, settle
+from rota.planning import Act, Change, Disputes, Plan, Take, answer, plan, settle
 from rota.vendor import Scope
 
+from .conflicts import dispute_text
 from .printing import json_option, tell, tell_json
 from .session import Session
 
@@ -27,6 +30,12 @@ from .session import Session
     help="Whose value counts, or what becomes of the record.",
 )
 @click.option("--field", "fields", multiple=True, help="Only this disputed field.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="With --take source or target: all that is in dispute.",
+)
 @click.option(
     "--open", "opened", metavar="RUN:SEQ", help="A write of no known outcome."
 )
@@ -45,6 +54,7 @@ def command(
     ref: str | None,
     take: str | None,
     fields: tuple[str, ...],
+    everything: bool,
     opened: str | None,
     found: str | None,
     not_there: bool,
@@ -54,12 +64,16 @@ def command(
     """
     Answer what rota conflicts shows: for a record REF, an open write, or the pair.
 
-    An answer is a plan that is applied at once; its run can be undone like any other.
+    On a terminal and with PAIR alone, each field in dispute is asked about. An answer
+    is a plan that is applied at once; its run can be undone like any other.
     """
-    asked = [bool(take and ref), bool(opened), rebaseline]
-    if sum(asked) != 1 or bool(take) != bool(ref):
+    asked = [bool(take), bool(opened), rebaseline]
+    if not any((*asked, ref, fields, everything, found, not_there)):
+        return _ask(session, pair, as_json=as_json)
+    if sum(asked) != 1 or bool(take) != (bool(ref) != everything):
         raise click.UsageError(
-            "answer one thing: REF --take ..., --open RUN:SEQ ..., or --rebaseline"
+            "answer one thing: REF --take ..., --all --take ..., --open RUN:SEQ ..., "
+            "or --rebaseline"
         )
     if rebaseline:
         return _rebaseline(session, pair, as_json=as_json)
@@ -67,15 +81,60 @@ def command(
         if bool(found) == not_there:
             raise click.UsageError("with --open say --is REF or --not-there")
         return _open(session, pair, opened, found, as_json=as_json)
-    assert ref is not None
     seen = gather(session.pair(pair), session.ledger, clock=session.clock)
-    key = ref if ":" in ref else f"schedule:{ref}"
-    answer = settle(seen, plan(seen), key, Take(str(take)), fields)
-    return _apply(session, pair, answer, as_json=as_json)
+    decided = plan(seen)
+    chosen = Take(str(take))
+    if ref is None:
+        if chosen not in (Take.SOURCE, Take.TARGET):
+            raise click.UsageError("with --all say --take source or --take target")
+        answers = {
+            (each.source, each.n, each.field): Disputes(chosen.value)
+            for each in disputes(decided)
+            if not fields or each.field in fields
+        }
+        made = answer(seen, decided, answers)
+    else:
+        key = ref if ":" in ref else f"schedule:{ref}"
+        made = settle(seen, decided, key, chosen, fields)
+    return _apply(session, pair, made, as_json=as_json)
 
 
-def _apply(session: Session, pair: str, answer: Plan, *, as_json: bool) -> int:
-    applied = apply(answer, session.pair(pair), session.ledger, clock=session.clock)
+def _ask(session: Session, pair: str, *, as_json: bool) -> int:
+    """Ask about each field in dispute, and do what was answered."""
+    if as_json or not sys.stdin.isatty():
+        raise click.UsageError(
+            "answer one thing: REF --take ..., --all --take ..., --open RUN:SEQ ..., "
+            "or --rebaseline; only a terminal is asked field by field"
+        )
+    both = session.pair(pair)
+    seen = gather(both, session.ledger, clock=session.clock)
+    decided = plan(seen)
+    since = {
+        (row.dispute.source, row.dispute.n, row.dispute.field): row.since
+        for row in session.ledger.conflicts(session.ledger.pair(pair))
+    }
+    answers = {}
+    for each in disputes(decided):
+        key = each.source, each.n, each.field
+        tell(dispute_text(both, each, since.get(key)))
+        said = click.prompt(
+            "      whose counts?",
+            type=click.Choice(["source", "target", "later", "stop"]),
+            default="later",
+        )
+        if said == "stop":
+            break
+        if said != "later":
+            answers[key] = Disputes(said)
+    if not answers:
+        tell("Nothing was answered." if decided.conflicts else "Nothing waits.")
+        return 4 if decided.conflicts else 0
+    made = answer(seen, decided, answers)
+    return _apply(session, pair, made, as_json=as_json)
+
+
+def _apply(session: Session, pair: str, made: Plan, *, as_json: bool) -> int:
+    applied = apply(made, session.pair(pair), session.ledger, clock=session.clock)
     session.observe(applied)
     if as_json:
         tell_json(report.applied_json(applied))
@@ -134,7 +193,7 @@ def _open(
     ledger.outcome(
         intent.run, intent.seq, State.SKIPPED, answer=f"a person: it is {key}"
     )
-    answer = attrs.evolve(
+    made = attrs.evolve(
         plan(seen),
         changes=(
             attrs.evolve(
@@ -151,4 +210,4 @@ def _open(
         conflicts=(),
         halts=(),
     )
-    return _apply(session, pair, answer, as_json=as_json)
+    return _apply(session, pair, made, as_json=as_json)

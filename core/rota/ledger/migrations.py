@@ -57,7 +57,9 @@ TABLES: Mapping[str, Table] = MappingProxyType(
         "pending": _table(2, "run seq"),
         "due": _table(4, "pair source n day change plan settled how"),
         "conflict": _table(
-            1, "id pair source field base ours theirs since settled how who"
+            1,
+            "id pair source n field target title base ours theirs why tried since"
+            " settled how who",
         ),
         "side": _table(2, "pair side identity records at"),
         "spent": _table(2, "account at calls"),
@@ -130,10 +132,12 @@ def m001_first(d: Dialect) -> tuple[str, ...]:
             PRIMARY KEY (pair, source, n, day)){plain}""",
         f"""CREATE TABLE conflict (
             id {d.small} PRIMARY KEY, pair {d.small} NOT NULL REFERENCES pair,
-            source {d.text} NOT NULL, field {d.text} NOT NULL,
-            base {d.text}, ours {d.text}, theirs {d.text}, since {d.integer} NOT NULL,
+            source {d.text} NOT NULL, n {d.small} NOT NULL, field {d.text} NOT NULL,
+            target {d.text} NOT NULL, title {d.text} NOT NULL,
+            base {d.text} NOT NULL, ours {d.text} NOT NULL, theirs {d.text} NOT NULL,
+            why {d.text} NOT NULL, tried {d.small} NOT NULL, since {d.integer} NOT NULL,
             settled {d.integer}, how {d.text}, who {d.text}){plain}""",
-        """CREATE UNIQUE INDEX conflict_open ON conflict (pair, source, field)
+        """CREATE UNIQUE INDEX conflict_open ON conflict (pair, source, n, field)
             WHERE settled IS NULL""",
         f"""CREATE TABLE side (
             pair {d.small} NOT NULL REFERENCES pair, side {d.text} NOT NULL,

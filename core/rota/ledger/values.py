@@ -261,15 +261,37 @@ class Waits:
 
 
 @frozen(kw_only=True)
+class Dispute:
+    """
+    One field of one record that waits for a person; values are in words.
+
+    Args:
+        n: The piece's number within the source record.
+        base: What both sides had agreed on.
+        ours: What the source says, as the target would.
+        theirs: What the target says.
+        why: Why rota does not decide it.
+        tried: The source was asked to take the target's value, and did not.
+    """
+
+    source: str
+    n: int
+    field: str
+    target: str
+    title: str
+    base: str
+    ours: str
+    theirs: str
+    why: str
+    tried: bool = False
+
+
+@frozen(kw_only=True)
 class Conflict:
-    """One field that both sides changed; base, ours and theirs are JSON."""
+    """A dispute in the inbox, or one that was settled."""
 
     id: int
-    source: str
-    field: str
-    base: bytes | None
-    ours: bytes | None
-    theirs: bytes | None
+    dispute: Dispute
     since: dt.datetime
     settled: dt.datetime | None = None
     how: str | None = None

@@ -9,10 +9,10 @@ from .tables import Part
 from .values import (
     Acceptance,
     Conflict,
+    Dispute,
     Due,
     PairState,
     Waits,
-    json_or_none,
     micros,
     moment,
     moment_or_none,
@@ -85,36 +85,33 @@ class Waiting(Part):
                 (self._now(), how, pair.id, source, n, day.toordinal()),
             )
 
-    def put_conflict(
-        self,
-        pair: PairState,
-        source: str,
-        field: str,
-        *,
-        base: bytes | None,
-        ours: bytes | None,
-        theirs: bytes | None,
-    ) -> int:
-        """Park a conflict and return its number; one that is open is brought up to date."""
-        texts = tuple(side and side.decode() for side in (base, ours, theirs))
+    def put_conflict(self, pair: PairState, dispute: Dispute) -> int:
+        """Park a dispute and return its number; one that is open is brought up to date."""
+        piece = (dispute.source, dispute.n, dispute.field)
+        said = (
+            dispute.target, dispute.title, dispute.base, dispute.ours, dispute.theirs,
+            dispute.why, int(dispute.tried),
+        )  # fmt: skip
         with self._database.transaction():
             rows = self._database.query(
-                "SELECT id FROM conflict WHERE pair = ? AND source = ? AND field = ?"
-                " AND settled IS NULL",
-                (pair.id, source, field),
+                "SELECT id FROM conflict WHERE pair = ? AND source = ? AND n = ?"
+                " AND field = ? AND settled IS NULL",
+                (pair.id, *piece),
             )
             if rows:
                 number = int(rows[0][0])
                 self._database.execute(
-                    "UPDATE conflict SET base = ?, ours = ?, theirs = ? WHERE id = ?",
-                    (*texts, number),
+                    "UPDATE conflict SET target = ?, title = ?, base = ?, ours = ?,"
+                    " theirs = ?, why = ?, tried = ? WHERE id = ?",
+                    (*said, number),
                 )
             else:
                 number = self._next("conflict")
                 self._database.execute(
-                    "INSERT INTO conflict (id, pair, source, field, base, ours, theirs,"
-                    " since) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    (number, pair.id, source, field, *texts, self._now()),
+                    "INSERT INTO conflict (id, pair, source, n, field, target, title,"
+                    " base, ours, theirs, why, tried, since)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (number, pair.id, *piece, *said, self._now()),
                 )
         return number
 
@@ -124,22 +121,30 @@ class Waiting(Part):
         """Return the conflicts that wait (or are settled), oldest first."""
         null = "IS NOT NULL" if settled else "IS NULL"
         rows = self._database.query(
-            "SELECT id, source, field, base, ours, theirs, since, settled, how, who"
+            "SELECT id, since, settled, how, who, source, n, field, target, title,"
+            " base, ours, theirs, why, tried"
             f" FROM conflict WHERE pair = ? AND settled {null} ORDER BY id",
             (pair.id,),
         )
         return tuple(
             Conflict(
                 id=row[0],
-                source=row[1],
-                field=row[2],
-                base=json_or_none(row[3]),
-                ours=json_or_none(row[4]),
-                theirs=json_or_none(row[5]),
-                since=moment(row[6]),
-                settled=moment_or_none(row[7]),
-                how=row[8],
-                who=row[9],
+                since=moment(row[1]),
+                settled=moment_or_none(row[2]),
+                how=row[3],
+                who=row[4],
+                dispute=Dispute(
+                    source=row[5],
+                    n=row[6],
+                    field=row[7],
+                    target=row[8],
+                    title=row[9],
+                    base=row[10],
+                    ours=row[11],
+                    theirs=row[12],
+                    why=row[13],
+                    tried=bool(row[14]),
+                ),
             )
             for row in rows
         )

@@ -20,6 +20,7 @@ from .inferring import (
     infer_schedules,
     taken,
 )
+from .linking import Answers
 from .matching import alike, content_key
 from .plans import (
     Absent,
@@ -28,6 +29,7 @@ from .plans import (
     By,
     Change,
     CutOver,
+    Deleted,
     Due,
     Ended,
     Evidence,
@@ -45,12 +47,13 @@ from .plans import (
     Undo,
     counts_as,
 )
-from .settling import Take, settle
+from .settling import Take, answer, settle
 from .snapshots import (
     Agreement,
     Announced,
     Before,
     LinkState,
+    Parked,
     Settled,
     Shares,
     Snapshot,
@@ -58,7 +61,21 @@ from .snapshots import (
     Witness,
 )
 from .telling import selected
-from .terms import Cap, Caps, Marking, Native, OpenEnded, Terms, Texts, Unmapped
+from .terms import (
+    Cap,
+    Caps,
+    Direction,
+    Disputes,
+    Drift,
+    Marking,
+    Native,
+    OpenEnded,
+    Owner,
+    Removed,
+    Terms,
+    Texts,
+    Unmapped,
+)
 from .undoing import Written, undo
 from .whole_days import with_hours
 
@@ -68,6 +85,7 @@ __all__ = [
     "Act",
     "Agreement",
     "Announced",
+    "Answers",
     "At",
     "Before",
     "By",
@@ -77,6 +95,10 @@ __all__ = [
     "Choices",
     "CutOver",
     "Dated",
+    "Deleted",
+    "Direction",
+    "Disputes",
+    "Drift",
     "Due",
     "Ended",
     "Evidence",
@@ -94,9 +116,12 @@ __all__ = [
     "Note",
     "NoteKind",
     "OpenEnded",
+    "Owner",
+    "Parked",
     "Plan",
     "Question",
     "Refusal",
+    "Removed",
     "Settled",
     "Shares",
     "Side",
@@ -113,6 +138,7 @@ __all__ = [
     "acts",
     "adopt",
     "alike",
+    "answer",
     "content_key",
     "counts_as",
     "decide",

@@ -77,6 +77,7 @@ class Decided:
         self.refusals: list[Refusal] = []
         self.notes: list[Note] = []
         self.fidelities: dict[str, Fidelity] = {}
+        self.decided: set[tuple[str, int]] = set()
         self.equal = 0
 
     def take(self, other: Decided) -> None:
@@ -88,6 +89,7 @@ class Decided:
         self.refusals += other.refusals
         self.notes += other.notes
         self.fidelities |= other.fidelities
+        self.decided |= other.decided
         self.equal += other.equal
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import count
 from types import MappingProxyType
 
@@ -13,7 +12,6 @@ import attrs
 
 from rota import convert
 from rota.days import DaySet
-from rota.merging import FIELDS, FieldDiff, merge, put, same
 from rota.model import (
     Once,
     Recurring,
@@ -28,7 +26,6 @@ from rota.translation import (
     expand,
 )
 from rota.vendor import (
-    Holds,
     Mark,
     Removal,
     make_mark,
@@ -44,8 +41,10 @@ from .cutting_over import (
     unassigned,
     waits,
 )
-from .hours import Hours, local_day, next_hours
+from .hours import Hours, local_day
+from .linking import Answers
 from .matching import lasting, match, stays
+from .parting import TAKES_BACK, Parting
 from .plans import (
     Absent,
     Act,
@@ -60,7 +59,6 @@ from .plans import (
     NoteKind,
     Plan,
     Refusal,
-    TakesBack,
     side_of,
 )
 from .remarks import remarks
@@ -86,7 +84,7 @@ def plan(
     Raises:
         UsageError: It is too late for that day.
     """
-    return _Planning(seen, Seam(seen, cut_over, only)).done()
+    return Deciding(seen, Seam(seen, cut_over, only)).done()
 
 
 def decide(seen: Snapshot) -> tuple[Plan, tuple[Settled, ...]]:
@@ -96,37 +94,18 @@ def decide(seen: Snapshot) -> tuple[Plan, tuple[Settled, ...]]:
     Only what no coming day can change is settled: rules that have begun and never end,
     told as they are in their own zone. It takes prints of rows, see ``Glance``.
     """
-    planning = _Planning(seen, Seam(seen))
-    return planning.done(), tuple(planning.settled)
+    deciding = Deciding(seen, Seam(seen))
+    return deciding.done(), tuple(deciding.settled)
 
 
-class _Planning(Decided):
-    """The state of one decision."""
+class Deciding(Parting):
+    """One decision."""
 
-    def __init__(self, seen: Snapshot, seam: Seam) -> None:
-        super().__init__()
-        self.seen = seen
+    def __init__(
+        self, seen: Snapshot, seam: Seam, answers: Answers | None = None
+    ) -> None:
+        super().__init__(seen, answers)
         self.seam = seam
-        self.terms = seen.terms
-        self.can = seen.target_capabilities
-        self.target_name = seen.target.certificate.account
-        self.account_zone = seen.target.certificate.asked.zone
-        self.hours = next_hours(seen.now, self.can.generation, self.account_zone)
-        self.equal = seen.unread.links
-        self.settled: list[Settled] = []
-        self.target = {item.ref.key: item for item in seen.target.items if item.ref}
-        self.bearers: dict[str, list[Schedule]] = defaultdict(list)
-        for item in seen.target.items:
-            if item.mark:
-                self.bearers[item.mark].append(item)
-        self.links: dict[str, list[LinkState]] = defaultdict(list)
-        for link in seen.links:
-            self.links[link.source].append(link)
-        self.linked = {link.target for link in seen.links}
-        self.announced: dict[tuple[str, str], dt.date] = {}
-        for source, day, record in sorted(seen.waiting, reverse=True):
-            self.announced[source, record] = day
-        self.telling = Telling(seen, self.hours)
         self.tellings: dict[Hours, Telling] = {}
 
     def done(self) -> Plan:
@@ -178,6 +157,7 @@ class _Planning(Decided):
             notes=tuple(dict.fromkeys(self.notes)),
             waiting=tuple(self.waiting),
             withdrawn=tuple(sorted(seen.announced.keys() & over)),
+            undisputed=self._undisputed(),
             equal=self.equal,
             schedules=schedules,
             unread=seen.unread.schedules,
@@ -219,6 +199,8 @@ class _Planning(Decided):
                             "reading it by id does not; its records are left alone",
                         )
                     )
+                    return
+                if len(links) == 1 and self._resumed(schedule, links[0]):
                     return
                 how = f"the source record is {schedule.status}"
                 for link in links:
@@ -262,9 +244,25 @@ class _Planning(Decided):
         later = [each for each in told.wanted if self._is_later(each[0])]
         now = [each for each in told.wanted if not self._is_later(each[0])]
         pairs, fresh, idle = match(now, links, self.hours.first_day)
+        if self._ends_source(schedule, pairs):
+            return
         found = self._found()
+        lift = self._lift(told, pairs)
+        if lift is not None and lift.lifted:
+            # The rest is decided as if the source had said it already.
+            told, then = lift.told, told.wanted
+
+            def again(wanted: Wanted) -> Wanted:
+                return told.wanted[then.index(wanted)]
+
+            pairs = [(link, again(wanted)) for link, wanted in pairs]
+            fresh, later = [*map(again, fresh)], [*map(again, later)]
         for link, wanted in pairs:
-            self._linked(told, link, wanted)
+            record = self._present(link)
+            if record is None:
+                self._gone(told, link, wanted)
+            elif self._ours(link, record):
+                self._compare(told, link, wanted, record, lift)
         if not (fresh or later or idle) and self._found() == found:
             self._settle(told, pairs)
         used = {link.n for link in links}
@@ -361,11 +359,12 @@ class _Planning(Decided):
             else:
                 self.equal += 1
 
-    def _apart(self, hours: Hours) -> _Planning:
+    def _apart(self, hours: Hours) -> Deciding:
         """Return a planning of its own of the same snapshot, for other hours."""
         other = copy.copy(self)
         Decided.__init__(other)
         other.settled = []
+        other.lifts = False  # from its day on the target is its own master
         if hours != self.hours:
             if hours not in self.tellings:
                 self.tellings[hours] = Telling(self.seen, hours, first=hours.first_day)
@@ -373,11 +372,6 @@ class _Planning(Decided):
         return other
 
     # --------------------------------------------------------------------- its changes
-
-    def _holds(self, record: Schedule) -> Holds:
-        holds = self.can.holds(record.timing)
-        assert holds is not None
-        return holds
 
     def _mark(
         self, source: Ref, n: int, generation: int, record: Schedule
@@ -463,11 +457,6 @@ class _Planning(Decided):
         else:
             self.changes.append(change)
 
-    def _is_due(self, source: Ref, piece: Piece, record: Schedule) -> bool:
-        """Tell whether an applied plan announced this piece for its day or before."""
-        day = self.announced.get((source.key, convert.digest(record)))
-        return day is not None and day <= piece.first
-
     def _today(self, schedule: Schedule) -> None:
         """Note which rounds come before the first day on which new records act."""
         if self.can.generation is None or schedule.ref is None:
@@ -486,147 +475,6 @@ class _Planning(Decided):
         ]
         self.early += [(schedule.ref, moment) for moment in rounds[:1]]
 
-    def _linked(self, told: Told, link: LinkState, wanted: Wanted) -> None:
-        piece, record = wanted
-        schedule = told.schedule
-        now = self._present(link)
-        if now is None:
-            self._gone(told, link, wanted)
-            return
-        if not self._ours(link, now):
-            return
-        first = self.hours.first_day
-        if link.handed_over and self._by_hand(told, link, record, now):
-            return
-        merged = merge(link.agreed.wanted, record, link.seen, now, first)
-        for diff in merged.drift:
-            self.notes.append(
-                Note(
-                    kind=NoteKind.DRIFT,
-                    about=link.target,
-                    text=f"{diff.field} was changed at the target: "
-                    f"{diff.before} -> {diff.after}; kept",
-                )
-            )
-        if merged.conflicts:
-            parked = self._update(told, link, now, now, merged.conflicts)
-            wanted_now = Agreement(source=schedule, wanted=record)
-            self.conflicts.append(attrs.evolve(parked, agreed=wanted_now))
-        if not merged.send:
-            self.equal += 1
-            return
-        change = self._update(told, link, now, merged.result, merged.send)
-        if schedule.ref and self._is_due(schedule.ref, piece, record):
-            change = attrs.evolve(
-                change, announced=True, reason=f"due on {piece.first}"
-            )
-        agreed = Agreement(
-            source=schedule,
-            wanted=_without(record, link.agreed.wanted, merged.conflicts),
-        )
-        self.changes.append(attrs.evolve(change, agreed=agreed, last_day=piece.last))
-
-    def _by_hand(
-        self, told: Told, link: LinkState, record: Schedule, now: Schedule
-    ) -> bool:
-        """Decide about a record that a person was asked to change."""
-        assert told.schedule.ref is not None
-        if any(
-            not same(name, link.agreed.wanted, record, self.hours.first_day)
-            for name in FIELDS
-        ):
-            return False
-        if all(same(name, record, now, self.hours.first_day) for name in FIELDS):
-            self.changes.append(
-                Change(
-                    act=Act.ADOPT,
-                    source=told.schedule.ref,
-                    n=link.n,
-                    title=now.task.title,
-                    reason="a person has done what was handed over",
-                    target=now.ref,
-                    before=now,
-                    after=now,
-                    precondition=convert.digest(now),
-                    generation=link.generation,
-                    mark=now.mark,
-                    calls=1,
-                    first_day=self.hours.first_day,
-                    agreed=Agreement(source=told.schedule, wanted=record),
-                )
-            )
-        else:
-            self.equal += 1
-            self.notes.append(
-                Note(
-                    kind=NoteKind.WAITS,
-                    about=link.target,
-                    text=f"{now.task.title!r} waits for a person to change or remove "
-                    "it by hand",
-                )
-            )
-        return True
-
-    def _update(
-        self,
-        told: Told,
-        link: LinkState,
-        now: Schedule,
-        after: Schedule,
-        diff: tuple[FieldDiff, ...],
-    ) -> Change:
-        schedule = told.schedule
-        assert schedule.ref is not None
-        holds = self._holds(after)
-        can = holds.updates and "update" in self.seen.target_verbs
-        return Change(
-            act=Act.UPDATE if can else Act.HAND_OVER,
-            source=schedule.ref,
-            n=link.n,
-            target=now.ref,
-            title=now.task.title,
-            before=now,
-            after=after,
-            diff=diff,
-            losses=told.losses,
-            proof=told.proof,
-            generation=link.generation,
-            mark=now.mark,
-            reason="the source changed"
-            if can
-            else "the source changed, and the target can't change what is written",
-            takes_back=By(how="writing the record as it was")
-            if can
-            else Never(why="it is done by hand"),
-            precondition=convert.digest(now),
-            calls=2 if can else 0,
-            first_day=self.hours.first_day,
-            not_before=self.hours.not_before if can else None,
-            not_after=self.hours.not_after if can else None,
-            agreed=Agreement(source=schedule, wanted=after),
-            was=link.agreed,
-        )
-
-    def _present(self, link: LinkState) -> Schedule | None:
-        return self.target.get(link.target) or self.seen.reread_target.get(link.target)
-
-    def _ours(self, link: LinkState, now: Schedule) -> bool:
-        """Ours is what the link claims and, where it can be held, the mark too."""
-        holds = self.can.holds(now.timing)
-        if link.seen.mark is None or holds is None or holds.mark is None:
-            return True
-        if now.mark == link.seen.mark:
-            return True
-        self.notes.append(
-            Note(
-                kind=NoteKind.UNMARKED,
-                about=link.target,
-                text="it lost the mark that rota gave it, so it is no longer touched; "
-                "put the mark back, or settle it with rota resolve",
-            )
-        )
-        return False
-
     def _gone(self, told: Told, link: LinkState, wanted: Wanted) -> None:
         """Decide about a linked record that the target no longer shows."""
         if link.target not in self.seen.reread_target:
@@ -639,8 +487,11 @@ class _Planning(Decided):
                 )
             )
             return
-        if link.handed_over:
+        self.decided.add((link.source, link.n))
+        if link.handed_over or self._makes_again(told, link):
             self._create(told, link.n, wanted, link.generation + 1)
+            return
+        if self._made_anew(told.schedule, link):
             return
         self.notes.append(
             Note(
@@ -654,6 +505,7 @@ class _Planning(Decided):
     def _idle(self, schedule: Schedule, link: LinkState) -> None:
         """Decide about a link that no wanted piece claims."""
         assert schedule.ref is not None
+        self.decided.add((link.source, link.n))
         timing = link.agreed.wanted.timing
         if isinstance(timing, Once):
             if timing.day < self.hours.first_day or timing.day < local_day(
@@ -684,6 +536,8 @@ class _Planning(Decided):
 
     def _retire(self, link: LinkState, evidence: Evidence, reason: str) -> None:
         now = self._present(link)
+        if now is not None or link.target in self.seen.reread_target:
+            self.decided.add((link.source, link.n))
         if now is None:
             return
         timing = link.agreed.wanted.timing
@@ -698,17 +552,16 @@ class _Planning(Decided):
         if not self._ours(link, now):
             return
         source = Ref.parse(self.seen.source.certificate.account, link.source)
+        known = self.source.get(link.source)
+        if not isinstance(evidence, Due) and self._edited_and_ended(
+            known, link, now, reason
+        ):
+            return
         holds = self._holds(now)
         can = holds.removal is not Removal.NEVER and "remove" in self.seen.target_verbs
         if not can and link.handed_over:
             self.equal += 1
             return
-        back: Mapping[Removal, TakesBack] = {
-            Removal.DELETES: By(how="a new record with the same fields, a new id"),
-            Removal.ENDS: By(how="taking the last day away"),
-            Removal.STOPS: By(how="making it active again"),
-            Removal.NEVER: Never(why="it is done by hand"),
-        }
         self.changes.append(
             Change(
                 act=Act.RETIRE if can else Act.HAND_OVER,
@@ -719,7 +572,7 @@ class _Planning(Decided):
                 before=now,
                 reason=reason if can else f"{reason}, and the target can't remove it",
                 evidence=evidence,
-                takes_back=back[holds.removal],
+                takes_back=TAKES_BACK[holds.removal],
                 generation=link.generation,
                 mark=now.mark,
                 precondition=convert.digest(now),
@@ -770,15 +623,6 @@ class _Planning(Decided):
                     Absent(certificate=certificate, ref=ref),
                     "the source record is gone",
                 )
-
-
-def _without(
-    record: Schedule, agreed: Schedule, conflicts: Iterable[FieldDiff]
-) -> Schedule:
-    """Keep the old agreement for fields that wait in the inbox."""
-    for diff in conflicts:
-        record = put(record, diff.field, agreed)
-    return record
 
 
 def _over(record: Schedule, first: dt.date) -> bool:

@@ -101,7 +101,14 @@ class CutOver:
     shadow: bool = False
 
 
-Evidence: TypeAlias = Absent | Ended | Due | Undo | CutOver
+@attrs.frozen(kw_only=True)
+class Deleted:
+    """The target's record was read by id, and is gone: people took it away."""
+
+    target: Ref
+
+
+Evidence: TypeAlias = Absent | Ended | Due | Undo | CutOver | Deleted
 
 
 @attrs.frozen(kw_only=True)
@@ -124,20 +131,19 @@ TakesBack: TypeAlias = By | Never
 @attrs.frozen(kw_only=True)
 class Change:
     """
-    One thing to do, as a rule at the target.
+    One thing to do, as a rule at the target; those at the source are done first.
 
     Args:
         source: The schedule it is about.
         n: The piece's number among the source's pieces.
         target: The record at the target; None for one that is still to be made.
         at: The side that it writes.
-        seen: With a write at the source: the target's record as it was read, on which
-            both sides will have agreed; None where the source is ended or resumed.
-            With an adoption: the image to keep, None for the record as it is read.
+        seen: The target's record as it was read, less edits that nobody agreed on;
+            None where what is read back will be the image.
         before: The record as it was read, for changes of an existing one.
         after: The record as it is to be; None where it is to go.
         precondition: Digest of ``before``; the change is skipped when it moved.
-        calls: What it costs at the target.
+        calls: What it costs at the side that it writes.
         first_day: The first day on which it acts.
         not_before: Aware; earliest moment at which it may be written.
         not_after: Aware; latest moment.
@@ -276,10 +282,11 @@ class Halt:
 
 
 class NoteKind(StrEnum):
-    """What a note is about; all but INFO, DRIFT and TODAY ask for somebody's look."""
+    """What a note is about; others than INFO, DRIFT, HELD and TODAY want a look."""
 
     INFO = "info"
     DRIFT = "edited at the target"
+    HELD = "edited at the source"
     GONE = "removed at the target"
     UNMARKED = "mark lost"
     COPIED = "mark copied"
@@ -332,6 +339,8 @@ class Plan:
         day: The day at the target when it was made.
         waiting: Pieces that wait in the ledger for their day and are still wanted.
         withdrawn: Sources, ``kind:id``, whose cut-over no longer waits for its day.
+        conflicts: Fields that wait for a person; the reason says why.
+        undisputed: Numbers of conflicts in the ledger that are none any more.
         equal: How many linked records need nothing.
         unread: How many schedules are told exactly and were as they were, so that
             they were not read again; the rest of them all is in ``fidelities``.
@@ -353,6 +362,7 @@ class Plan:
     notes: tuple[Note, ...] = ()
     waiting: tuple[Change, ...] = ()
     withdrawn: tuple[str, ...] = ()
+    undisputed: tuple[int, ...] = ()
     equal: int = 0
     schedules: int = 0
     unread: int = 0

@@ -162,6 +162,28 @@ class Before:
 
 
 @attrs.frozen(kw_only=True)
+class Parked:
+    """
+    A field that waits in the inbox.
+
+    Args:
+        number: The ledger's.
+        n: The piece's number.
+        theirs: What the target said, in words.
+        why: Why it waits.
+        tried: The source was asked to take the target's value, and did not.
+    """
+
+    number: int
+    source: str
+    n: int
+    field: str
+    theirs: str
+    why: str
+    tried: bool = False
+
+
+@attrs.frozen(kw_only=True)
 class Snapshot:
     """
     Everything that a plan is made of.
@@ -175,6 +197,7 @@ class Snapshot:
             ``(source, day, digest of the record)``.
         unread: What is not among the items and links, since it is as it was.
         unsettled: ``(source, n)`` whose last write has no known outcome.
+        parked: What waits in the ledger's inbox.
         entries: The target's directory, by ``kind:id``.
         baseline: Digest of config, filters, adapters and zone data.
         covered: Dated tasks of the source whose days an inferred schedule makes
@@ -202,6 +225,7 @@ class Snapshot:
     reread_target: Mapping[str, Schedule | None] = attrs.field(factory=dict)
     waiting: frozenset[tuple[str, dt.date, str]] = frozenset()
     unsettled: frozenset[tuple[str, int]] = frozenset()
+    parked: tuple[Parked, ...] = ()
     witness: Witness | None = None
     before: Before = Before()
     baseline: str = ""

@@ -114,11 +114,17 @@ class Telling:
             if name in self.terms.defaults or seed.default is not None
         }
 
-    def tell(self, schedule: Schedule) -> Told | Refusal:
-        """Tell an active schedule, or why it can't be told."""
+    def tell(self, schedule: Schedule, *, witnessed: bool = True) -> Told | Refusal:
+        """
+        Tell an active schedule, or why it can't be told.
+
+        Args:
+            witnessed: Whether the source's own calendar is of this schedule; False
+                for one that is not written there yet.
+        """
         assert schedule.ref is not None
         title = schedule.task.title
-        doubt = self._doubt(schedule)
+        doubt = self._doubt(schedule) if witnessed else ()
         if doubt:
             return Refusal(source=schedule.ref, title=title, why=doubt)
         told = self._translate(schedule, self.seen.zone_there(schedule))
@@ -146,7 +152,7 @@ class Telling:
             ),
             proof=rests_on.prove(told.proof)
             if rests_on and told.proof
-            else self._proof(schedule, told.proof),
+            else (self._proof(schedule, told.proof) if witnessed else told.proof),
             fidelity=told.fidelity,
         )
 

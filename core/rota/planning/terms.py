@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 import attrs
 
+from rota.merging import FIELDS
 from rota.model import (
     Json,
     Window,
@@ -78,6 +79,44 @@ class Marking(StrEnum):
     NONE = "none"
 
 
+class Direction(StrEnum):
+    """Whether edits at the target go back to the source."""
+
+    ONE_WAY = "one-way"
+    TWO_WAY = "two-way"
+
+
+class Owner(StrEnum):
+    """Whose edits of a field count."""
+
+    SOURCE = "source"
+    TARGET = "target"
+    BOTH = "both"
+
+
+class Drift(StrEnum):
+    """What becomes of an edit on the side that does not own the field."""
+
+    KEEP = "keep"
+    RESTORE = "restore"
+
+
+class Disputes(StrEnum):
+    """What becomes of a field that both sides edited."""
+
+    PARK = "park"
+    SOURCE = "source"
+    TARGET = "target"
+
+
+class Removed(StrEnum):
+    """What becomes of a schedule whose record was removed at the target."""
+
+    REPORT = "report"
+    END_SOURCE = "end-source"
+    MAKE_AGAIN = "make-again"
+
+
 SELECTABLE = ("case", "category", "id", "post", "site", "title")
 
 
@@ -99,6 +138,11 @@ class Terms:
         select: From a field of the source (:data:`SELECTABLE`) to patterns, one of
             which must fit; all fields count.
         relay: Whether records that rota wrote may be mirrored on.
+        fields: From a field (:data:`rota.merging.FIELDS`) to its owner, in a pair
+            that goes two ways; by default both own all but the status, which is the
+            source's.
+        drift: What becomes of edits by the side that does not own the field.
+        conflicts: What becomes of fields that both sides edited.
     """
 
     fidelity: Fidelity = attrs.field(default=Fidelity.EXACT, converter=Fidelity)
@@ -125,3 +169,45 @@ class Terms:
     native: Native = attrs.field(default=Native.PREFER, converter=Native)
     mark: Marking = attrs.field(default=Marking.AUTO, converter=Marking)
     relay: bool = False
+    direction: Direction = attrs.field(default=Direction.ONE_WAY, converter=Direction)
+    fields: Mapping[str, Owner] = attrs.field(
+        factory=dict,
+        validator=attrs.validators.deep_mapping(
+            key_validator=attrs.validators.in_(FIELDS),
+            value_validator=attrs.validators.instance_of(Owner),
+        ),
+    )
+    drift: Drift = attrs.field(default=Drift.KEEP, converter=Drift)
+    conflicts: Disputes = attrs.field(default=Disputes.PARK, converter=Disputes)
+    removed_at_target: Removed = attrs.field(default=Removed.REPORT, converter=Removed)
+
+    @property
+    def two_way(self) -> bool:
+        """Whether edits at the target go back to the source."""
+        return self.direction is Direction.TWO_WAY
+
+    def owner(self, field: str) -> Owner:
+        """Return whose edits of a field count."""
+        if not self.two_way:
+            return Owner.SOURCE
+        default = Owner.SOURCE if field == "status" else Owner.BOTH
+        return self.fields.get(field, default)
+
+    def mistakes(self, *, transforms: bool) -> Iterator[tuple[str, str]]:
+        """
+        Yield keys that don't go together, each with what is wrong and the way out.
+
+        Args:
+            transforms: Whether the pair changes schedules on their way.
+        """
+        if self.two_way:
+            if transforms:
+                why = "a transform has no way back, so take the pair's transforms away"
+                yield "direction", f'{why}, or set direction = "one-way"'
+            return
+        for key, value in (
+            ("fields", self.fields),
+            ("removed_at_target", self.removed_at_target is Removed.END_SOURCE),
+        ):
+            if value:
+                yield key, 'the source is written only with direction = "two-way"'

@@ -8,20 +8,20 @@ from collections.abc import Iterable
 import attrs
 
 from rota import convert
-from rota.merging import FIELDS, FieldDiff, put, same, tell_field
+from rota.merging import FIELDS, FieldDiff, diffs, put, put_all, same, tell_field
 from rota.model import Once, Ref, Schedule, ScheduleStatus
 from rota.vendor import Removal, make_mark
 
 from .cutting_over import WHOLE, acts
 from .hours import local_day, next_hours
-from .plans import Act, By, Change, Never, Note, Plan, Undo, side_of
+from .plans import Act, At, By, Change, Never, Note, Plan, Undo, side_of
 from .safety import halts, limits
-from .snapshots import LinkState, Snapshot
+from .snapshots import Agreement, LinkState, Snapshot
 
 
 @attrs.frozen(kw_only=True)
 class Written:
-    """A change of the run that took effect, and the record that it left."""
+    """A change of the run that took effect, and the record that it left on its side."""
 
     change: Change
     target: str
@@ -56,13 +56,21 @@ class _Undoing:
         self.by_piece = {(link.source, link.n): link for link in seen.links}
         self.target = {item.ref.key: item for item in seen.target.items if item.ref}
         self.resumed: set[str] = set()
+        self.source = {item.ref.key: item for item in seen.source.items if item.ref}
+        self.lifted: dict[tuple[str, int], Change] = {}
         self.changes: list[Change] = []
         self.notes: list[Note] = []
 
     def done(self, decided: Plan, written: list[Written]) -> Plan:
+        for each in written:
+            if each.change.at is At.SOURCE and each.change.act is Act.UPDATE:
+                self.lifted[each.change.source.key, each.change.n] = each.change
         for each in reversed(written):
             if each.change.n == WHOLE:
                 self._take_back_end(each)
+                continue
+            if each.change.at is At.SOURCE:
+                self._restore_source(each)
                 continue
             match each.change.act:
                 case Act.CREATE:
@@ -219,8 +227,63 @@ class _Undoing:
         if not diff:
             return
         change = self._change(each, link, now, Act.UPDATE, f"run {self.run} changed it")
+        lift = self.lifted.get((link.source, link.n))
         self.changes.append(
-            attrs.evolve(change, after=after, diff=diff, agreed=was, calls=3)
+            attrs.evolve(
+                change,
+                after=after,
+                diff=diff,
+                agreed=was,
+                seen=_unlifted(link.seen, lift) if lift else None,
+                calls=3,
+            )
+        )
+
+    def _restore_source(self, each: Written) -> None:
+        """Write the source's record as it was; the target's edit is one again."""
+        change, first = each.change, self.hours.first_day
+        before, after, key = change.before, change.after, change.source.key
+        now = self.source.get(key) or self.seen.reread_source.get(key)
+        link = self.by_piece.get((key, change.n))
+        if before is None or now is None:
+            self._say(each, f"{change.title!r} is gone at the source; nothing to do")
+            return
+        names = [diff.field for diff in change.diff] or list(FIELDS)
+        if after is not None and not all(same(f, now, after, first) for f in names):
+            self._say(each, f"{change.title!r} was edited at the source since; left")
+            return
+        restored = put_all(now, names, before)
+        diff = diffs(
+            [f for f in names if not same(f, now, restored, first)], now, restored
+        )
+        if not diff:
+            return
+        hours = next_hours(
+            self.seen.now,
+            self.seen.source_capabilities.generation,
+            self.seen.source.certificate.asked.zone,
+        )
+        self.changes.append(
+            attrs.evolve(
+                change,
+                act=Act.UPDATE,
+                reason=f"run {self.run} changed it",
+                before=now,
+                after=restored,
+                diff=diff,
+                evidence=Undo(run=self.run),
+                takes_back=By(how="planning and applying the pair again"),
+                precondition=convert.digest(now),
+                agreed=Agreement(
+                    source=restored, wanted=_unlifted(link.agreed.wanted, change)
+                )
+                if link
+                else change.was,
+                was=link.agreed if link else None,
+                seen=_unlifted(link.seen, change) if link else None,
+                not_before=hours.not_before,
+                not_after=hours.not_after,
+            )
         )
 
     def _remake(self, each: Written) -> None:
@@ -291,3 +354,9 @@ class _Undoing:
             not_after=None if hand else self.hours.not_after,
             calls=0 if hand else 2,
         )
+
+
+def _unlifted(image: Schedule, lift: Change) -> Schedule:
+    """Return an image by which what was lifted is an edit once more."""
+    names = [diff.field for diff in lift.diff]
+    return put_all(image, names, lift.was.wanted) if lift.was else image
