@@ -212,7 +212,9 @@ class Work(CuttingOver):
             if link is None:
                 return change.was is not None  # else it never had one
             return change.target is not None and link.target != change.target.key
-        if link is None or change.agreed is None or _puts_back(change):
+        if change.act is Act.RETIRE or _puts_back(change):
+            return False
+        if link is None or change.agreed is None:
             return False
         if change.act is Act.ADOPT and (
             link.target != (change.target and change.target.key)
