@@ -25,8 +25,6 @@ _MIRROR = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 def repeat(pattern: int, period: int, size: int) -> int:
     """Return ``size`` bits of a pattern of ``period`` bits said over and over."""
-    if period <= 512 and size <= 65_536:
-        return pattern * _ones(period, size // period + 1) & ((1 << size) - 1)
     have = period
     while have < size:
         pattern |= pattern << have
@@ -47,7 +45,9 @@ def phased(cycle: int, period: int, first: int, size: int) -> int:
     if size <= period - turned:
         return (cycle >> turned) & ((1 << size) - 1)
     pattern = cycle >> turned | (cycle & ((1 << turned) - 1)) << (period - turned)
-    return repeat(pattern, period, size)
+    if period > 512 or size > 65_536:
+        return repeat(pattern, period, size)
+    return pattern * _ones(period, size // period + 1) & ((1 << size) - 1)
 
 
 def fold(pattern: int, period: int, short: int) -> int:
@@ -254,7 +254,7 @@ class Calendar:
             if one is None:
                 cycle = _cycle_mask(kind, number)
                 one = kept[number] = phased(cycle, CYCLE, self.origin, self.size)
-            mask |= one
+            mask = mask | one if mask else one
         return mask
 
     def months(self, numbers: tuple[int, ...]) -> int:
@@ -281,7 +281,7 @@ class Calendar:
 
     def nth_weekday(self, weekday: int, nth: int, within: str) -> int:
         """Return the nth (from the end if negative) weekday of its month or year."""
-        key = (within, weekday, nth)
+        key = (within, nth * 8 + weekday)  # an enum's own hash takes long
         if (kept := self._masks.get(key)) is not None:
             return kept
         last = 7 * abs(nth)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from functools import reduce
 from math import gcd, lcm
+from operator import and_
 
 import attrs
 
@@ -353,29 +355,28 @@ def _week_pattern(rule: Rule) -> int | None:
 
 def _filter(rule: Rule, cal: masks.Calendar) -> int:
     """Return the days that the BY-parts admit, in any period."""
-    mask = cal.full
+    parts: list[int] = []
     by_month, by_month_day = rule.by_month, rule.by_month_day
     if _implied(rule):
         start = _anchor(rule)
         if rule.freq is _WEEKLY or rule.by_week_no:
-            mask &= cal.weekdays((start.isoweekday(),))
+            parts.append(cal.weekdays((start.isoweekday(),)))
         else:
             by_month_day = (start.day,)
             if rule.freq is _YEARLY:
                 by_month = by_month or (start.month,)
     if by_month:
-        mask &= cal.months(by_month)
+        parts.append(cal.months(by_month))
     if rule.by_week_no:
-        mask &= cal.weeks(rule.by_week_no, rule.wkst)
+        parts.append(cal.weeks(rule.by_week_no, rule.wkst))
     if rule.by_year_day:
-        mask &= cal.year_days(rule.by_year_day)
+        parts.append(cal.year_days(rule.by_year_day))
     if by_month_day:
-        mask &= cal.month_days(by_month_day)
+        parts.append(cal.month_days(by_month_day))
     if rule.by_day:
-        mask &= _by_day(rule, cal)
-    if rule.by_set_pos:
-        mask = _positions(rule, cal, mask)
-    return mask
+        parts.append(_by_day(rule, cal))
+    mask = reduce(and_, parts) if parts else cal.full
+    return _positions(rule, cal, mask) if rule.by_set_pos else mask
 
 
 def _by_day(rule: Rule, cal: masks.Calendar) -> int:
@@ -386,7 +387,8 @@ def _by_day(rule: Rule, cal: masks.Calendar) -> int:
         if by_day.ordinal is None:
             plain.append(int(by_day.weekday))
         else:
-            mask |= cal.nth_weekday(by_day.weekday, by_day.ordinal, within)
+            nth = cal.nth_weekday(by_day.weekday, by_day.ordinal, within)
+            mask = mask | nth if mask else nth
     return mask | cal.weekdays(tuple(plain)) if plain else mask
 
 

@@ -18,6 +18,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 
 import engine
 import equal
@@ -34,7 +35,8 @@ HEAD = """\
 
 Measured by `make bench` on {machine}; the page is written by
 `make bench BENCH=--write`. Absolute figures move by half on a busy machine: read the
-ratios. Each is the median of {rounds} rounds, with the least and the most.
+ratios. Each is the median of {rounds} rounds, with the least and the most. Times of
+rules, zones and translations are the processor's, so that nobody else's work is counted.
 
 Every way gets rules of its own in every round, so no figure rests on an answer found
 before. What stays between rounds is what any process keeps: the constant calendar and
@@ -143,6 +145,18 @@ def plans(sizes: list[int], rounds: int, peers: Path | None) -> str:
     return "\n\n".join(told)
 
 
+def moments(many: int, *, rust: bool) -> str:
+    """Return the table of aware datetimes, and how rota is to the Rust binding."""
+    figures = rules.moments(many, rust=rust)
+    told = rounds.table(figures, "rule")
+    if not rust:
+        return f"{told}\n\nrrule 0.0.1, the Rust binding, was not there to measure."
+    ours, theirs = figures[1].ratios, figures[2].ratios
+    ratio = median(one / two for one, two in zip(ours, theirs, strict=True))
+    goal = rounds.verdict(ratio, 1.5)
+    return f"{told}\n\nrota to the Rust binding: {rounds.said(ratio)}x. Goal {goal}."
+
+
 def page(
     machine: str,
     many: int,
@@ -165,8 +179,7 @@ def page(
         DATES,
         rounds.table(rules.expansion(many), "rule"),
         MOMENTS,
-        rounds.table(rules.moments(many, rust=rust), "rule"),
-        "" if rust else "rrule 0.0.1, the Rust binding, was not there to measure.",
+        moments(many, rust=rust),
         BULK,
         rounds.table(rules.conversion(many, DaySet.all()), "set"),
         SPARSE,
