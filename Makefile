@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format docs oracle infer figures bench ledger-figures \
+.PHONY: help demo test lint format docs oracle infer figures storm bench ledger-figures \
 	crash-matrix soak year clean
 .DEFAULT_GOAL := help
 
@@ -58,6 +58,9 @@ infer: $(READY) ## Infer the rules behind days, with and without noise (SEEDS=10
 
 figures: $(READY) ## Measure a migration between sandboxes: time, calls, memory.
 	PYTHONPATH=tests $(BIN)/python -P tests/figures.py
+
+storm: $(READY) ## Migrate through storms of errors, and hold the rate (a quarter of an hour).
+	PYTHONPATH=tests $(BIN)/python -P tests/storm.py
 
 BENCH ?=
 bench: $(READY) ## Measure beside peers (BENCH='--write --large --rust --peers DIR').

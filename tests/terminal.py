@@ -211,6 +211,7 @@ class Terminal:
         return [line.rstrip() for line in self._told(text).rstrip("\n").splitlines()]
 
     def _rota(self, name: str, args: list[str]) -> str:
+        self._let_time_pass()
         said = io.StringIO()
         found: click.Command = import_module(f"rota.cli.{name}").command
         with (
@@ -224,6 +225,12 @@ class Terminal:
                 complain(error.message, error.hint, error.exit_code, as_json=False)
                 said.write(aside.getvalue())
         return said.getvalue()
+
+    def _let_time_pass(self) -> None:
+        """Forget what was called: to a person commands are not all at one moment."""
+        if (ledger := Path("rota.db")).exists():
+            with contextlib.closing(sqlite3.connect(ledger)) as opened, opened:
+                opened.execute("DELETE FROM spent")
 
     def _sandbox(self, vendor: str, port: int) -> str:
         """Start a sandbox on a free port, at the page's time, until all is over."""

@@ -13,6 +13,7 @@ import pytest
 from pairs import FLEET, World, patrol, world
 
 from rota.applying import Applied, Fate, Result, apply, recover
+from rota.applying.work import REFUSALS
 from rota.errors import (
     LeaseHeld,
     LedgerError,
@@ -413,7 +414,7 @@ class TestPauses:
         applied = run(w, workers=1)
 
         assert applied.count(Fate.FAILED) == 30
-        assert creates(w) == 40
+        assert creates(w) == 10 * REFUSALS
         assert "10 changes in a row" in applied.results[-1].why
         w.target.calm()
         assert run(w).count(Fate.DONE) == 30

@@ -96,6 +96,18 @@ class TestLoad:
         """Reading the file resolves nothing: no variable need be set yet."""
         assert isinstance(load(ACCOUNTS).account("guards").settings.token, Secret)
 
+    def test_a_budget_s_reserve_is_a_key_of_every_account(self, load: Load) -> None:
+        """What people keep for themselves is read beside the vendor's own keys."""
+        text = ACCOUNTS.replace(
+            "    [accounts.fleet]\n", "    [accounts.fleet]\n    budget.reserve = 0.1\n"
+        )
+        accounts = load(text).accounts
+        assert accounts["fleet"].budget.reserve == 0.1
+        assert accounts["guards"].budget.reserve == 0
+        for wrong in ("1.0", "-0.1", '"much"'):
+            with pytest.raises(ConfigError, match=r"accounts\.fleet\.budget"):
+                load(text.replace("= 0.1", f"= {wrong}"))
+
     def test_a_secret_s_file_is_looked_for_beside_the_configuration(
         self, load: Load, tmp_path: Path
     ) -> None:

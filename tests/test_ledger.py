@@ -631,20 +631,64 @@ class LedgerPromises:
         assert (told.how, told.who) == ("ours", "ana")
         assert ledger.put_conflict(pair, title) != first
 
-    def test_calls_are_counted_in_a_sliding_window(self, scene: Scene) -> None:
-        """Booked calls count for their account until they leave the window."""
-        ledger, clock = scene.ledger, scene.clock
-        ledger.spend("fleet", 2)
-        ledger.spend("fleet", 3)
-        ledger.spend("guards", 7)
+    def test_calls_are_booked_in_a_sliding_window(self, scene: Scene) -> None:
+        """A window holds so many calls of an account, and forgets them when it is over."""
+        budget, clock = scene.ledger.budget("fleet"), scene.clock
+        other = scene.ledger.budget("guards")
+        booked = [budget.book(3, 1.0, {}) for _ in range(3)]
+        assert all(one.wait == 0 for one in booked)
+        assert len({one.number for one in booked}) == 3
+        assert other.book(3, 1.0, {}).wait == 0
+        # Until it is known when they left, they count as if they left any time now.
+        assert budget.book(3, 1.0, {}).wait == pytest.approx(0.02)
+        clock.advance(dt.timedelta(seconds=0.5))
+        gone = {one.number: 0.1 * n for n, one in enumerate(booked, 1)}
+        assert budget.book(3, 1.0, gone).wait == pytest.approx(0.7)
+        clock.advance(dt.timedelta(seconds=0.7))
+        assert budget.book(3, 1.0, {}).wait == 0
+        assert budget.book(3, 1.0, {}).wait > 0
         clock.advance(MINUTE)
-        ledger.spend("fleet", 1)
-        assert ledger.spent("fleet", NOON - MINUTE) == 6
-        assert ledger.spent("fleet", NOON) == 1
-        assert ledger.spent("nobody", NOON - MINUTE) == 0
-        clock.advance(dt.timedelta(days=9))
-        ledger.spend("fleet", 1)
-        assert ledger.spent("fleet", NOON - MINUTE) == 1
+        budget.book(3, 1.0, {})
+        rows = [json.loads(line) for line in scene.ledger.export()]
+        spent = [row for row in rows if row.get("table") == "spent"]
+        assert [row["account"] for row in spent] == ["fleet", "guards"]
+
+    def test_a_pause_holds_for_all_and_is_not_shortened(self, scene: Scene) -> None:
+        """Whoever shares the account waits, as long as the longest pause says."""
+        budget, clock = scene.ledger.budget("fleet"), scene.clock
+        budget.pause(60)
+        budget.pause(5)
+        told = budget.book(10, 1.0, {})
+        assert (told.number, told.wait, told.pause) == (0, 60, 60)
+        assert scene.ledger.budget("guards").book(10, 1.0, {}).pause == 0
+        clock.advance(dt.timedelta(seconds=59))
+        assert budget.book(10, 1.0, {}).pause == pytest.approx(1)
+        clock.advance(dt.timedelta(seconds=1))
+        assert budget.book(10, 1.0, {}).pause == 0
+
+    def test_a_clock_that_is_set_holds_nobody(self, scene: Scene, where: str) -> None:
+        """What is booked an hour ahead is dropped, and no pause is longer than it was."""
+        budget, clock = scene.ledger.budget("fleet"), scene.clock
+        assert budget.book(1, 1.0, {}).wait == 0
+        clock.set(clock.now() - dt.timedelta(hours=1))
+        assert budget.book(1, 1.0, {}).wait > 0
+        with Ledger.open(where, clock=clock) as again:
+            assert again.budget("fleet").book(1, 1.0, {}).wait == 0
+        budget.pause(30)
+        with Ledger.open(where, clock=clock) as again:
+            assert again.budget("fleet").book(1, 1.0, {}).pause == 30
+
+    def test_one_budget_for_all_who_ask(self, scene: Scene) -> None:
+        """An account has one budget, and its reserve is a part of the rate."""
+        budget = scene.ledger.budget("fleet", reserve=0.1)
+        assert scene.ledger.budget("fleet") is budget
+        assert budget.reserve == 0.1
+        for wrong in (-0.1, 1.0):
+            with pytest.raises(ValueRefused, match="reserve"):
+                scene.ledger.budget(f"other {wrong}", reserve=wrong)
+        for n in range(4):
+            budget.note(0.25, n)
+        assert budget.noted == (4, 1.0, 6.0)
 
     def test_acceptances_are_kept_in_order(self, scene: Scene) -> None:
         """Every acceptance of a plan is kept, with who gave it."""

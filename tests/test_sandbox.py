@@ -355,6 +355,32 @@ def test_faults_choose_their_requests() -> None:
     assert [hits for _, hits in faults.hits()] == [2]
 
 
+def test_a_chance_is_the_same_for_the_same_seed() -> None:
+    """A rate hits about so many, the same ones each time, others with another seed."""
+
+    def taken(seed: int) -> list[bool]:
+        faults = Faults()
+        faults.add(Fault(kind=FaultKind.HTML, times=-1, rate=0.2, seed=seed))
+        return [faults.take("GET", "/") is not None for _ in range(1000)]
+
+    assert taken(1) == taken(1) != taken(2)
+    assert 150 < sum(taken(1)) < 250
+
+
+def test_a_latency_beside_is_no_other_fault() -> None:
+    """Every answer can be late, also one that a fault spoils."""
+    faults = Faults()
+    late = Fault(
+        kind=FaultKind.LATENCY, times=-1, beside=True, seconds=0.03, most=0.3, seed=5
+    )
+    faults.add(late, Fault(kind=FaultKind.HTML))
+    spans = [faults.delay("GET", "/") for _ in range(200)]
+    assert 0.03 <= min(spans) < 0.06
+    assert 0.27 < max(spans) <= 0.3
+    assert [faults.take("GET", "/") is None for _ in range(2)] == [False, True]
+    assert dict(faults.hits())[late] == 200
+
+
 def test_faults_that_hit_once_are_a_script() -> None:
     """One after the other in the order in which they were added."""
     kinds = [FaultKind.HTML, FaultKind.DRIP, FaultKind.LATENCY]
@@ -477,6 +503,8 @@ def test_faults_load_from_files(tmp_path: Path) -> None:
         ('[[faults]]\nkind = "html"\nafter = 1', "faults[0].after: expected bool"),
         ('[[faults]]\nkind = "html"\nevery = 0', "faults[0].every"),
         ('[[faults]]\nkind = "html"\nskip = -1', "faults[0].skip"),
+        ('[[faults]]\nkind = "html"\nrate = 1.5', "faults[0].rate: 1.5 is more"),
+        ('[[faults]]\nkind = "html"\nbeside = true', "faults[0].beside"),
         ('[[faults]]\nkind = "html"\nstatus = 99', "faults[0].status"),
         ("faults = [1]", "faults[0]: expected a table"),
         ('kind = "html"', "expected a list"),

@@ -20,7 +20,7 @@ import attrs
 
 from . import convert
 from .convert import Problems, Read
-from .errors import ConfigError, PluginError
+from .errors import ConfigError, PluginError, ValueRefused
 from .planning import Cap, Caps, Terms
 from .planning.observed import INFERRED
 from .plugins import Plugins
@@ -85,17 +85,35 @@ class PairSettings:
 
 
 @attrs.frozen(kw_only=True)
+class BudgetSettings:
+    """
+    How an account's calls are shared.
+
+    Args:
+        reserve: The part of the rate that is left to the vendor's human users.
+    """
+
+    reserve: float = 0.0
+
+    def __attrs_post_init__(self) -> None:
+        if not 0 <= self.reserve < 1:
+            raise ValueRefused(f"reserve is from 0 to below 1, not {self.reserve:g}")
+
+
+@attrs.frozen(kw_only=True)
 class AccountSettings:
     """
     One account, as its section says.
 
     Args:
         settings: An instance of the vendor's ``settings`` class.
+        budget: The one key that every vendor's account has.
     """
 
     name: str
     vendor: Vendor
     settings: Any = attrs.field(repr=False)
+    budget: BudgetSettings = BudgetSettings()
 
 
 @attrs.frozen(kw_only=True)
@@ -334,17 +352,23 @@ def _account(
         if plugins.broken:
             return str(error)
         return Problems(lines=(f"{where}.vendor: {error}",))
-    match convert.attempt(rest, vendor.settings, where):
-        case Problems() as found:
+    shared = convert.attempt(rest.pop("budget", {}), BudgetSettings, f"{where}.budget")
+    match shared, convert.attempt(rest, vendor.settings, where):
+        case (Problems() as one, Problems() as other):
+            return Problems(lines=(*one.lines, *other.lines))
+        case (Problems() as found, _) | (_, Problems() as found):
             return found
-        case Read(value=settings):
+        case Read(value=budget), Read(value=settings):
             secrets = {
                 field.alias: value.under(folder)
                 for field in attrs.fields(vendor.settings)
                 if isinstance(value := getattr(settings, field.name), Secret)
             }
             return AccountSettings(
-                name=name, vendor=vendor, settings=attrs.evolve(settings, **secrets)
+                name=name,
+                vendor=vendor,
+                settings=attrs.evolve(settings, **secrets),
+                budget=budget,
             )
 
 

@@ -124,15 +124,12 @@ class VendorError(RotaError):
 
 
 class VendorUnavailable(VendorError):
-    """No answer, a server error, or a deadline that passed."""
-
-
-class RateLimited(VendorUnavailable):
     """
-    The vendor asks for a pause.
+    No answer, a server error, or a deadline that passed.
 
     Args:
-        retry_after: Seconds, where the vendor names them; never shortened.
+        retry_after: Seconds to leave the vendor alone, where they are known: what it
+            asked for itself is never shortened.
     """
 
     def __init__(
@@ -146,6 +143,10 @@ class RateLimited(VendorUnavailable):
     ) -> None:
         super().__init__(message, hint=hint, account=account, code=code)
         self.retry_after = retry_after
+
+
+class RateLimited(VendorUnavailable):
+    """The vendor asks for a pause."""
 
 
 class NotSent(VendorUnavailable):

@@ -241,6 +241,8 @@ def gather(
         VendorError: A side can't be read; nothing is decided on half a reading.
     """
     clock = clock or clocks.system()
+    for account in (pair.source, pair.target):
+        account.share(ledger.budget(account.name))
     state = ledger.pair(pair.name)
     today = clock.now().date()
     entries = sides.entries if sides and sides.fresh else directory(pair.target)

@@ -17,7 +17,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from types import MappingProxyType, TracebackType
-from typing import Any, Generic, NewType, Self, TypeAlias, TypeVar
+from typing import Any, Generic, NewType, Protocol, Self, TypeAlias, TypeVar
 
 import attrs
 
@@ -238,6 +238,51 @@ class Rate:
 
     calls: int
     seconds: float = 1.0
+
+
+@attrs.frozen(kw_only=True)
+class Booking:
+    """
+    What a budget says to one call.
+
+    Args:
+        number: Of the call that was booked; 0 where none was.
+        wait: Seconds until to ask again, 0 where it was booked.
+        pause: How many of these the vendor itself asked for.
+    """
+
+    number: int = 0
+    wait: float = 0.0
+    pause: float = 0.0
+
+
+class Budget(Protocol):
+    """The calls of one account, for all threads and processes that share it."""
+
+    @property
+    def reserve(self) -> float:
+        """The part of the rate, 0 to 1, that is left to the vendor's human users."""
+
+    def book(self, calls: int, span: float, left: Mapping[int, float]) -> Booking:
+        """
+        Book one of so many calls within any so many seconds.
+
+        Args:
+            left: Earlier bookings whose calls have left by now, and how many seconds
+                ago. A call counts from then on, and before as if it left now.
+
+        Raises:
+            LedgerError: It can't be booked, so it may not be made.
+        """
+
+    def tell(self, left: Mapping[int, float]) -> None:
+        """Say when booked calls have left, where no other one is to be booked."""
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody call for so long; a longer pause is not shortened."""
+
+    def note(self, took: float, waited: float) -> None:
+        """Note how long a call took from its turn on, and waited for its turn."""
 
 
 @attrs.frozen(kw_only=True)
@@ -487,6 +532,9 @@ class Account(abc.ABC):
     def sent(self) -> int:
         """How many requests were sent so far; 0 where nobody counts."""
         return 0
+
+    def share(self, budget: Budget) -> None:  # noqa: B027 - not all call anybody
+        """Keep to a budget together with others: hand it to the account's Client."""
 
     def close(self) -> None:  # noqa: B027 - most accounts have nothing to give back
         """Give back connections."""

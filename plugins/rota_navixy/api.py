@@ -30,6 +30,7 @@ from rota.model import Json, Kind, Occurrence, Ref, Schedule, Stop
 from rota.vendor import (
     Account,
     Asked,
+    Budget,
     Completeness,
     Entry,
     Listing,
@@ -296,6 +297,10 @@ class Navixy(Account):
             self._write(call, {key: number})
         except NotFound:
             return
+
+    def share(self, budget: Budget) -> None:
+        """Keep to a budget together with others."""
+        self._client.share(budget)
 
     def close(self) -> None:
         """Give back the connections; a session is left to end by itself."""

@@ -41,6 +41,7 @@ from rota.model import Json, Kind, Occurrence, Ref, Schedule
 from rota.vendor import (
     Account,
     Asked,
+    Budget,
     Completeness,
     Entry,
     Listing,
@@ -189,6 +190,10 @@ class Trackops(Account):
     def sent(self) -> int:
         """How many requests were sent so far."""
         return self._client.calls
+
+    def share(self, budget: Budget) -> None:
+        """Keep to a budget together with others."""
+        self._client.share(budget)
 
     def close(self) -> None:
         """Give back connections."""

@@ -27,6 +27,7 @@ from rota.model import Json, Kind, Occurrence, Ref, Schedule, Session
 from rota.vendor import (
     Account,
     Asked,
+    Budget,
     Completeness,
     Entry,
     Listing,
@@ -192,6 +193,10 @@ class TrackTik(Account):
     def sent(self) -> int:
         """How many requests were sent so far."""
         return self._client.calls
+
+    def share(self, budget: Budget) -> None:
+        """Keep to a budget together with others."""
+        self._client.share(budget)
 
     def close(self) -> None:
         self._client.close()

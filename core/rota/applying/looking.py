@@ -35,9 +35,14 @@ class NotThere:
 
 @attrs.frozen
 class Doubtful:
-    """Nobody can say; ``why`` tells a person where to look."""
+    """
+    Nobody can say; ``why`` tells a person where to look.
+
+    ``blind``: the target could not be looked at, which may be otherwise later.
+    """
 
     why: str
+    blind: bool = False
 
 
 Verdict = There | NotThere | Doubtful
@@ -99,7 +104,7 @@ def look(
     except NotAuthorised:
         raise
     except VendorError as error:
-        return Doubtful(f"it could not be looked for: {error.message}")
+        return Doubtful(f"it could not be looked for: {error.message}", blind=True)
 
 
 def may_repeat(change: Change, mark_comes_back: bool) -> bool:

@@ -53,15 +53,6 @@ class Recovering(Agreeing):
             )
         return verdict
 
-    def look_twice(self, change: Change, lookalikes: tuple[str, ...]) -> Verdict:
-        """Look now, and where there is no trace once more when all has landed."""
-        verdict = self.look(change, lookalikes)
-        if isinstance(verdict, NotThere):
-            if not self.sleep(self.account(change).capabilities.settle):
-                return Doubtful("stopped before it could be looked for again")
-            verdict = self.look(change, lookalikes)
-        return verdict
-
     def _mark_comes_back(self) -> bool:
         """Tell whether the target was ever seen to give back a mark."""
         if self._mark_seen is None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
+import operator
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from rota import convert, zones
 from rota.errors import (
@@ -23,21 +24,30 @@ from rota.merging import put
 from rota.model import Once, Ref
 from rota.planning import Act, At, Change, CutOver, Plan, Undo, content_key
 from rota.planning.cutting_over import WHOLE
-from rota.vendor import Mark, Removal
+from rota.vendor import Account, Mark, Removal
 
 from . import looking
 from .agreeing import Written
+from .crew import Crew, Waiting, alone
 from .cutting_over import CuttingOver, is_end
 from .fates import Applied, Fate, Result, Seam
 from .inbox import keep
-from .looking import Doubtful, There
+from .looking import Doubtful, NotThere, There, Verdict
 
 
 TRIES = 4
+"""How often a write is sent whose outcome nobody knows and that left no trace."""
+REFUSALS = 8
+"""How often one is sent that surely was not carried out."""
+MOST_HANDS = 32
 LONGEST_WAIT = dt.timedelta(hours=1)
 """How long before its hours a change is waited for."""
 LONGEST_PAUSE = dt.timedelta(minutes=5)
 """The longest pause a vendor may ask for before the run is given up."""
+
+_BUSY = 0.3  # seconds with a call, until it is known how long one takes here
+_ENOUGH = 20  # so many calls tell
+_LONGEST_BACK_OFF = dt.timedelta(minutes=1)
 
 
 def _stages(changes: Iterable[Change]) -> list[list[Change]]:
@@ -83,8 +93,7 @@ class Work(CuttingOver):
             for stage in _stages(plan.changes):
                 self.confirm([change for change in stage if is_end(change)])
                 chains = _chains(stage)
-                at = stage[0].at if stage else At.TARGET
-                self._side_by_side(run, chains, workers or self._workers(at))
+                self._side_by_side(run, chains, workers)
                 self.read_back(self.take_written())
         except KeyboardInterrupt:
             interrupted = True
@@ -117,7 +126,9 @@ class Work(CuttingOver):
     ) -> tuple[Seam, ...]:
         try:
             results = (*recovered, *self._results.values())
-            return self.look_at_seam(run.id, results, lambda c: self._change(run, c))
+            return self.look_at_seam(
+                run.id, results, lambda c: alone(self._change(run, c), self.sleep)
+            )
         except (NotAuthorised, LedgerError) as error:
             self.end(error)
             self._settle_fatal(run)
@@ -132,44 +143,67 @@ class Work(CuttingOver):
             raise self._fatal from None
         raise self._fatal
 
-    def _workers(self, at: At) -> int:
-        """Return how many calls of a tenth of a second fill the rate of a side."""
-        side = self.pair.source if at is At.SOURCE else self.pair.target
+    def _hands(
+        self, side: Account, worked: float, since: tuple[int, float, float]
+    ) -> int:
+        """
+        Return how many changes are under way at once, to fill the rate of a side.
+
+        By Little's law that is the rate times how long a hand is busy with a call,
+        which is asked again and again as the run goes on; and a quarter more.
+
+        Args:
+            worked: How many seconds hands were busy so far, waits for a turn included.
+            since: What was noted of its calls before.
+        """
+        budget = self.ledger.budget(side.name)
         rate = side.capabilities.rate
-        per_second = rate.calls / rate.seconds
-        return 1 if per_second < 2 else min(8, int(per_second * 0.1) + 1)
+        a_second = rate.calls / rate.seconds * (1 - budget.reserve)
+        calls, took, waited = map(operator.sub, budget.noted, since)
+        busy = _BUSY
+        if calls >= _ENOUGH:
+            busy = max(took, worked - waited) / calls
+        return max(1, min(MOST_HANDS, math.ceil(a_second * busy * 1.25)))
 
-    def _side_by_side(self, run: Run, chains: list[list[Change]], workers: int) -> None:
+    def _side_by_side(
+        self, run: Run, chains: list[list[Change]], workers: int | None
+    ) -> None:
         """Do chains of changes side by side; those within a chain one by one."""
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="rota-apply")
-        under_way = [pool.submit(self._chain, run, chain) for chain in chains]
-        try:
-            for future in as_completed(under_way):
-                future.result()
-        except BaseException:
-            self._stop.set()
-            raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        if not chains:
+            return
+        side = self.account(chains[0][0])
+        since = self.ledger.budget(side.name).noted
+        crew = Crew(
+            self.clock,
+            sleep=self._rest,
+            hands=lambda crew: workers or self._hands(side, crew.worked, since),
+            stopping=lambda: self.stopping,
+            stop=self._stop.set,
+        )
+        crew.run(self._chain(run, chain) for chain in chains)
 
-    def _chain(self, run: Run, chain: list[Change]) -> None:
+    def _rest(self, span: dt.timedelta) -> bool:
+        try:
+            return self.sleep(span)
+        except LedgerError as error:
+            self.end(error)
+            return False
+
+    def _chain(self, run: Run, chain: list[Change]) -> Waiting[None]:
         for change in chain:
             if self.stopping:
                 return
             try:
-                result = self._change(run, change)
+                result = yield from self._change(run, change)
             except (LedgerError, NotAuthorised) as error:
                 # Without ledger or login nothing may be sent any more.
                 self.end(error)
                 return
             except VendorError as error:
                 result = Result(change=change, fate=Fate.FAILED, why=error.message)
-            except BaseException:
-                self._stop.set()
-                raise
             self.tell(result)
 
-    def _change(self, run: Run, change: Change) -> Result:
+    def _change(self, run: Run, change: Change) -> Waiting[Result]:
         key = change.source.key, change.n
         if self._is_agreed(change):
             return Result(change=change, fate=Fate.ALREADY, ref=change.target)
@@ -198,9 +232,9 @@ class Work(CuttingOver):
             case Act.HAND_OVER:
                 return self._hand_over(run, change)
             case Act.CREATE:
-                return self._create(run, change)
+                return (yield from self._create(run, change))
             case Act.UPDATE | Act.RETIRE:
-                return self._alter(run, change)
+                return (yield from self._alter(run, change))
 
     def _is_agreed(self, change: Change) -> bool:
         """Tell whether the ledger says that the change was made already."""
@@ -269,20 +303,22 @@ class Work(CuttingOver):
         self.link(item, change.seen or now)
         return Result(change=change, fate=Fate.DONE, ref=change.target)
 
-    def _create(self, run: Run, change: Change) -> Result:
+    def _create(self, run: Run, change: Change) -> Waiting[Result]:
         record = change.after
         assert record is not None
         mark = Mark(change.mark) if change.mark else None
         lookalikes = () if mark else looking.find_lookalikes(self.target, change)
-        return self._write(
-            run,
-            change,
-            lambda: self.target.create(record, mark),
-            check=lambda: "",
-            lookalikes=lookalikes,
+        return (
+            yield from self._write(
+                run,
+                change,
+                lambda: self.target.create(record, mark),
+                check=lambda: "",
+                lookalikes=lookalikes,
+            )
         )
 
-    def _alter(self, run: Run, change: Change) -> Result:
+    def _alter(self, run: Run, change: Change) -> Waiting[Result]:
         account, ref = self.account(change), change.record
         assert ref is not None
         before = looking.read(account, ref)
@@ -314,7 +350,7 @@ class Work(CuttingOver):
                 account.remove(ref, last)
             return ref
 
-        return self._write(run, change, send, check=check)
+        return (yield from self._write(run, change, send, check=check))
 
     def _write(
         self,
@@ -324,7 +360,7 @@ class Work(CuttingOver):
         *,
         check: Callable[[], str],
         lookalikes: tuple[str, ...] = (),
-    ) -> Result:
+    ) -> Waiting[Result]:
         """
         Send a write until something is known of it.
 
@@ -335,8 +371,11 @@ class Work(CuttingOver):
             check: Why an attempt after the first may not be made, empty if it may.
         """
         why = ""
-        for turn in range(TRIES):
-            late = self._wait_for_hours(change) or (check() if turn else "")
+        refused = lost = 0
+        while refused < REFUSALS and lost < TRIES and not (why and self._give_up):
+            late = yield from self._wait_for_hours(change)
+            if not late and refused + lost:
+                late = check()
             if late:
                 return Result(change=change, fate=Fate.SKIPPED, why=late)
             seq = self.intend(run, change, lookalikes)
@@ -347,7 +386,8 @@ class Work(CuttingOver):
                 self.ledger.outcome(
                     run.id, seq, State.REFUSED, answer=f"not carried out: {why}"
                 )
-                if turn + 1 == TRIES or not self._pause(change, error, turn):
+                refused += 1
+                if not self._pause(change, error, refused):
                     break
             except (Refused, UsageError, NotAuthorised) as error:
                 self.ledger.outcome(run.id, seq, State.REFUSED, answer=error.message)
@@ -358,7 +398,7 @@ class Work(CuttingOver):
                 # Whatever else a plugin raises says nothing about what happened.
                 why = error.message if isinstance(error, RotaError) else repr(error)
                 self.ledger.outcome(run.id, seq, State.UNKNOWN, answer=why)
-                verdict = self.look_twice(change, lookalikes)
+                verdict = yield from self._look_twice(change, lookalikes)
                 if isinstance(verdict, There):
                     ref = verdict.ref
                     self.happened(run.id, seq, change, ref, State.FOUND)
@@ -369,12 +409,32 @@ class Work(CuttingOver):
                 self.ledger.outcome(
                     run.id, seq, State.GIVEN_UP, answer="looked twice: no trace of it"
                 )
+                lost += 1
             else:
                 self.happened(run.id, seq, change, ref, State.DONE)
                 return Result(change=change, fate=Fate.DONE, ref=ref)
         return Result(change=change, fate=Fate.FAILED, why=why)
 
-    def _wait_for_hours(self, change: Change) -> str:
+    def _look_twice(
+        self, change: Change, lookalikes: tuple[str, ...]
+    ) -> Waiting[Verdict]:
+        """
+        Look now, and where that shows nothing once more when all has landed.
+
+        Where the target could not be looked at, that is tried again.
+        """
+        landed = False
+        for _ in range(TRIES):
+            verdict = self.look(change, lookalikes)
+            blind = isinstance(verdict, Doubtful) and verdict.blind
+            if not blind and (landed or not isinstance(verdict, NotThere)):
+                break
+            if not (yield self.account(change).capabilities.settle):
+                return Doubtful("stopped before it could be looked for again")
+            landed = True
+        return verdict
+
+    def _wait_for_hours(self, change: Change) -> Waiting[str]:
         """Wait until a change may be written; return why it may not be."""
         now = self.clock.now()
         if change.not_after is not None and now > change.not_after:
@@ -384,7 +444,7 @@ class Work(CuttingOver):
             )
         if change.not_before is not None and now < change.not_before:
             early = change.not_before - now
-            if early > LONGEST_WAIT or not self.sleep(early):
+            if early > LONGEST_WAIT or not (yield early):
                 return f"it may not be written before {change.not_before:%Y-%m-%d %H:%M} UTC"
         record = change.after
         if change.act is Act.CREATE and record and isinstance(record.timing, Once):
@@ -393,16 +453,30 @@ class Work(CuttingOver):
                 return f"its day, {record.timing.day}, is over; make the plan anew"
         return ""
 
-    def _pause(self, change: Change, error: VendorError, turn: int) -> bool:
-        """Wait as the vendor asks; False where that is too long or a person stops."""
-        wanted = error.retry_after if isinstance(error, RateLimited) else None
-        pause = dt.timedelta(seconds=wanted if wanted is not None else 2.0**turn)
+    def _pause(
+        self, change: Change, error: RateLimited | NotSent, refused: int
+    ) -> bool:
+        """
+        Wait as the vendor asks, or as long as it is to be left alone, with this hand:
+        what was refused for now would be refused to others too.
+
+        Returns:
+            False where that is too long, did not help, or a person stops.
+        """
+        name = self.account(change).name
+        if error.retry_after is not None:
+            pause = dt.timedelta(seconds=error.retry_after)
+        else:
+            pause = min(dt.timedelta(seconds=2.0 ** (refused - 1)), _LONGEST_BACK_OFF)
         if pause > LONGEST_PAUSE:
             until = self.clock.now() + pause
             self._give_up = (
-                f"{self.account(change).name} asks to be left alone until "
-                f"{until:%Y-%m-%d %H:%M:%S} UTC"
+                f"{name} asks to be left alone until {until:%Y-%m-%d %H:%M:%S} UTC"
             )
+            return False
+        down = isinstance(error, NotSent) and error.retry_after is not None
+        if down and refused >= TRIES:
+            self._give_up = f"{name} is down: {error.message}"
             return False
         return self.sleep(pause)
 

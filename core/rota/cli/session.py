@@ -61,11 +61,14 @@ class Session:
         """Return an account, connected once."""
         if name not in self._accounts:
             known = self.config.account(name)
-            self._accounts[name] = self._stack.enter_context(
+            budget = self.ledger.budget(name, reserve=known.budget.reserve)
+            account = self._stack.enter_context(
                 plugins.open_account(
                     known.vendor, known.settings, account=name, clock=self.clock
                 )
             )
+            account.share(budget)
+            self._accounts[name] = account
         return self._accounts[name]
 
     @property

@@ -8,7 +8,7 @@ from typing import TypeAlias, TypeVar
 
 import attrs
 
-from rota.errors import NotAuthorised, VendorError
+from rota.errors import NotAuthorised, VendorError, VendorUnavailable
 from rota.model import Json
 
 
@@ -77,6 +77,8 @@ def remade(kind: type[E], error: VendorError, *, more: str = "", hint: str = "")
     """Return the same news as an error of another kind."""
     made = kind(error.message + more, hint=hint or error.hint, code=error.code)
     made.account = error.account
+    if isinstance(made, VendorUnavailable) and isinstance(error, VendorUnavailable):
+        made.retry_after = error.retry_after
     return made
 
 

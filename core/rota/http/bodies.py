@@ -15,6 +15,8 @@ from rota.model import Json
 
 
 _SECONDS = re.compile(r"\d{1,12}(\.\d{1,6})?")
+_PART = re.compile(r"\b(r|t|limit|remaining|reset)\s*=\s*(\d+)")
+_LONG_AGO = 10.0**9  # a reset beyond this many seconds is a moment since 1970
 
 
 def dump_json(value: Json, name: str) -> bytes:
@@ -101,6 +103,34 @@ def read_retry_after(headers: Mapping[str, str], now: dt.datetime) -> float | No
         return None
     since = _http_date(headers.get("date", "")) or now
     return max((then - since).total_seconds(), 0.0)
+
+
+def read_spent(headers: Mapping[str, str], now: dt.datetime, reserve: float) -> float:
+    """
+    Return in how many seconds there is a quota again, 0 while some of it is left.
+
+    Read are ``RateLimit-Remaining`` and its kin, and ``RateLimit`` in both drafts of
+    the IETF. A reset is in seconds, or a moment in seconds since 1970, which counts
+    from the vendor's own present. What ``reserve`` keeps for others is as good as
+    spent.
+    """
+    told: dict[str, float] = {}
+    for field in ("limit", "remaining", "reset"):
+        for start in ("ratelimit", "x-ratelimit", "x-rate-limit"):
+            text = headers.get(f"{start}-{field}", "").strip()
+            if _SECONDS.fullmatch(text):
+                told.setdefault(field, float(text))
+    for key, text in _PART.findall(headers.get("ratelimit", "")):
+        told.setdefault({"r": "remaining", "t": "reset"}.get(key, key), float(text))
+    remaining, reset = told.get("remaining"), told.get("reset")
+    if remaining is None or reset is None:
+        return 0.0
+    if remaining > (told.get("limit") or 0.0) * reserve:
+        return 0.0
+    if reset > _LONG_AGO:
+        since = _http_date(headers.get("date", "")) or now
+        reset -= since.timestamp()
+    return max(reset, 0.0)
 
 
 def _http_date(text: str) -> dt.datetime | None:

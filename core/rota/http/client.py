@@ -34,13 +34,14 @@ from rota.errors import (
     VendorUnavailable,
 )
 from rota.model import Json
-from rota.vendor import Rate
+from rota.vendor import Budget, Rate
 
 from .attempts import SHAPE_ERRORS, Answer, Failed, Params, Request, denied, remade
-from .bodies import dump_json, parse_json, read_retry_after
+from .bodies import dump_json, parse_json, read_retry_after, read_spent
 from .foreign import FOREIGN, map_foreign
 from .login import Auth, Login
-from .pace import Limiter
+from .pace import Call, Limiter
+from .wire import Wire
 
 
 Classify: TypeAlias = Callable[[int, Mapping[str, str], Json], VendorError | None]
@@ -49,6 +50,8 @@ Classify: TypeAlias = Callable[[int, Mapping[str, str], Json], VendorError | Non
 An answer that is no JSON comes with the body None and a status of 400 or more; an
 empty one with the body None and any status. 5xx should be VendorUnavailable."""
 
+_RENEWALS = 3
+_LOGINS = 3  # attempts at one, while all wait for it
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 30.0
 _CONNECT = 10.0
@@ -67,7 +70,8 @@ class Client:
         rate: What the vendor admits; None for no limit.
         classify: The vendor's reading of an answer.
         headers: Sent with every request to the account's own origin.
-        deadline: Seconds for one attempt, from connecting to the last byte.
+        deadline: Seconds for one attempt, from connecting to the last byte, however
+            slowly these come.
         attempts: How often a read is tried.
         max_bytes: Longest body, after decompression.
         max_wait: Longest pause in seconds that is sat out; RateLimited beyond.
@@ -93,7 +97,7 @@ class Client:
         attempts: int = 5,
         max_bytes: int = 64 * 2**20,
         max_wait: float = 300.0,
-        connections: int = 16,
+        connections: int = 32,
         jitter: random.Random | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
@@ -132,6 +136,12 @@ class Client:
             ),
             timeout=httpx.Timeout(deadline, connect=min(_CONNECT, deadline), pool=None),
         )
+        self._wire = Wire(self._real)
+        self._wire.install(self._httpx)
+
+    def share(self, budget: Budget) -> None:
+        """Keep the rate, and the vendor's pauses, together with all who share a budget."""
+        self._limiter.share(budget)
 
     def read(
         self,
@@ -196,7 +206,7 @@ class Client:
         except Failed as failed:
             error, cause = failed.error, failed.__cause__
             if isinstance(error, RateLimited):
-                self._limiter.pause(self._pause_of(failed, 1))
+                self._refused(failed, 1)
             elif failed.doubtful:
                 raise remade(
                     OutcomeUnknown,
@@ -217,6 +227,7 @@ class Client:
 
     def close(self) -> None:
         """Give back the connections."""
+        self._limiter.close()
         self._httpx.close()
 
     def __enter__(self) -> Self:
@@ -231,28 +242,32 @@ class Client:
     # ------------------------------------------------------------------- one attempt
 
     def _attempt(self, request: Request) -> Answer:
-        """Send, and once more with a new token if the vendor refuses the old one."""
+        """
+        Send, and again with a new token where the vendor refuses the old one.
+
+        A token can end on its way, for all requests at once: those for which somebody
+        else has made a new one already go again, too, and log in for themselves but a
+        few times.
+        """
         login, auth = self._login, self._auth
         if login is None or auth is None or not self._is_own(request.path):
             return self._send(request)
-        with _before_sending():
-            generation = login.sign(request)
-        try:
-            answer = self._send(request)
-        except Failed as failed:
-            if failed.doubtful or not auth.expired(failed.error):
-                raise
+        renewed = 0
+        while True:
             with _before_sending():
-                login.refused(generation, failed.error)
                 generation = login.sign(request)
             try:
                 answer = self._send(request)
-            except Failed as again:
-                if again.doubtful or not auth.expired(again.error):
+            except Failed as failed:
+                if failed.doubtful or not auth.expired(failed.error):
                     raise
-                raise Failed(denied(again.error), attempts=1) from None
-        login.accepted(generation)
-        return answer
+                if renewed == _RENEWALS:
+                    raise Failed(denied(failed.error), attempts=1) from None
+                with _before_sending():
+                    renewed += login.refused(generation, failed.error)
+            else:
+                login.accepted(generation)
+                return answer
 
     def _send_login(
         self,
@@ -264,19 +279,31 @@ class Client:
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        try:
-            return self._send(_request(method, path, params, json, form, headers))
-        except Failed as failed:
-            raise failed.error from failed.__cause__
+        request = _request(method, path, params, json, form, headers)
+        for attempt in range(1, _LOGINS + 1):
+            try:
+                return self._send(request)
+            except Failed as failed:
+                pause = self._pause_of(failed, attempt)
+                if isinstance(failed.error, RateLimited):
+                    self._refused(failed, attempt)
+                if (
+                    attempt == _LOGINS
+                    or pause > _LONGEST_WAIT
+                    or not isinstance(failed.error, VendorUnavailable)
+                ):
+                    raise failed.error from failed.__cause__
+                self._clock.sleep(pause)
+        raise AssertionError
 
     def _send(self, request: Request) -> Answer:
         built = self._build(request)
         try:
-            with self._limiter.call():
+            with self._limiter.call() as call:
                 with self._counting:
                     self._calls += 1
-                status, headers, raw = self._transmit(built)
-            return self._judge(status, headers, raw)
+                status, headers, raw = self._transmit(built, call)
+                return self._judge(status, headers, raw)
         except Failed as failed:
             if not failed.error.account:
                 text = f"{self.account}: {request.name}: {failed.error.message}"
@@ -319,21 +346,22 @@ class Client:
                 f"{self.account}: {request.name} makes no URL", hint="check base_url"
             ) from error
 
-    def _transmit(self, built: httpx.Request) -> tuple[int, dict[str, str], bytes]:
-        ends = self._real.monotonic() + self._deadline
+    def _transmit(
+        self, built: httpx.Request, call: Call
+    ) -> tuple[int, dict[str, str], bytes]:
         try:
-            response = self._httpx.send(built, stream=True)
-            with contextlib.closing(response):
-                left = ends - self._real.monotonic()
-                built.extensions["timeout"]["read"] = max(left, 0.001)
-                raw = self._drain(response, ends)
+            with (
+                self._wire.request(self._deadline, call.leaving, call.left),
+                contextlib.closing(self._httpx.send(built, stream=True)) as response,
+            ):
+                raw = self._drain(response)
         except FOREIGN as error:
             raise map_foreign(error, self._deadline) from error
         headers = {name.lower(): value for name, value in response.headers.items()}
         return response.status_code, headers, raw
 
-    def _drain(self, response: httpx.Response, ends: float) -> bytes:
-        """Read the body, within the deadline and the cap, also of what unpacks."""
+    def _drain(self, response: httpx.Response) -> bytes:
+        """Read the body, no longer than the cap, also of what unpacks."""
         packing = response.headers.get("content-encoding", "identity").strip().lower()
         if packing not in ("", "identity", "gzip", "x-gzip", "deflate"):
             raise Failed(
@@ -344,13 +372,6 @@ class Client:
         unpack = zlib.decompressobj(47) if packing not in ("", "identity") else None
         body, came = bytearray(), False
         for chunk in response.iter_raw():
-            if self._real.monotonic() > ends:
-                raise Failed(
-                    VendorUnavailable(
-                        f"the answer was not whole within {self._deadline:g} s"
-                    ),
-                    doubtful=True,
-                )
             came = came or bool(chunk)
             try:
                 room = self._max_bytes - len(body) + 1
@@ -403,6 +424,11 @@ class Client:
             error = unreadable or error  # a page for people never means "no record"
         if error is None and status >= 400:
             error = BadAnswer(f"status {status} with a body that tells of no error")
+        self._limiter.pause(
+            read_spent(headers, self._clock.now(), self._limiter.reserve)
+        )
+        if not isinstance(error, RateLimited):
+            self._limiter.accepted()
         if error is None:
             return Answer(status=status, headers=headers, body=body)
         if isinstance(error, RateLimited):
@@ -454,8 +480,11 @@ class Client:
         failed = _failure_of(state)
         seconds = self._pause_of(failed, state.attempt_number)
         if isinstance(failed.error, RateLimited):
-            self._limiter.pause(seconds)
+            self._refused(failed, state.attempt_number)
         return seconds
+
+    def _refused(self, failed: Failed, attempt: int) -> None:
+        self._limiter.refused(failed.pause, self._pause_of(failed, attempt))
 
     def _pause_of(self, failed: Failed, attempt: int) -> float:
         most = min(_FIRST_WAIT * 2.0 ** (attempt - 1), _LONGEST_WAIT)

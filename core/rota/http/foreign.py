@@ -31,7 +31,7 @@ FATES: Final[Mapping[type[Exception], Fate]] = {
     httpx.UnsupportedProtocol: Fate("no http address", sent=False, final=True),
     httpx.InvalidURL: Fate("no valid address", sent=False, final=True),
     httpx.LocalProtocolError: Fate("a request that HTTP does not admit", final=True),
-    httpx.ReadTimeout: Fate("no answer in time"),
+    httpx.ReadTimeout: Fate("no whole answer in time"),
     httpx.WriteTimeout: Fate("the vendor did not take the request in time"),
     httpx.ReadError: Fate("the connection broke before the answer"),
     httpx.WriteError: Fate("the connection broke under the request"),

@@ -102,11 +102,16 @@ class Login:
             with self._lock:
                 self._proven, self._unproven = generation, 0
 
-    def refused(self, generation: int, error: VendorError) -> None:
-        """Make a new token unless somebody already has; raise if there is no point."""
+    def refused(self, generation: int, error: VendorError) -> bool:
+        """
+        Make a new token unless somebody already has; raise if there is no point.
+
+        Returns:
+            Whether it was made for this request.
+        """
         with self._held():
             if generation != self._generation:
-                return
+                return False
             if not self._auth.renews:
                 if self._proven < 0:
                     self._bury(error)
@@ -114,6 +119,7 @@ class Login:
             if self._unproven >= _UNPROVEN_LOGINS:
                 self._bury(error)
             self._renew(self._auth.refresh)
+            return True
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ SQLite out of the box, PostgreSQL by URL: the same tables, the same promises.
 from __future__ import annotations
 
 from .book import Ledger
+from .budgets import Budget
 from .leases import Lease
 from .values import (
     Acceptance,
@@ -37,6 +38,7 @@ from .values import (
 __all__ = [
     "Acceptance",
     "Agreed",
+    "Budget",
     "Conflict",
     "Digest",
     "Dispute",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,7 @@ from typing import Self
 from rota.clock import Clock, system
 from rota.errors import LedgerError, ValueRefused
 
+from .budgets import Budget
 from .databases import Database, Postgres, SQLite
 from .journal import Journal
 from .migrations import MIGRATIONS, TABLES, migrate
@@ -27,6 +29,12 @@ class Ledger(Journal, Waiting):
     Every method that writes is one durable commit, whole or not at all. Every
     failure of the database is a LedgerError; what was recorded stays.
     """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        super().__init__(database, clock)
+        self._opening = threading.Lock()
+        self._beside: Database | None = None
+        self._budgets: dict[str, Budget] = {}
 
     @classmethod
     def open(cls, where: str | Path, *, clock: Clock | None = None) -> Self:
@@ -55,8 +63,27 @@ class Ledger(Journal, Waiting):
             database.close()
             raise
 
+    def budget(self, account: str, *, reserve: float = 0.0) -> Budget:
+        """
+        Return the calls of an account, for its ``share``; the same to all who ask.
+
+        Args:
+            reserve: The part of the rate that is left to the vendor's human users;
+                who asks first says it.
+        """
+        with self._opening:
+            if self._beside is None:
+                self._beside = self._database.beside()
+            if account not in self._budgets:
+                self._budgets[account] = Budget(
+                    self._beside, self._clock, account, reserve=reserve
+                )
+            return self._budgets[account]
+
     def close(self) -> None:
         """Close the ledger; twice is harmless."""
+        if self._beside is not None:
+            self._beside.close()
         self._database.close()
 
     def __enter__(self) -> Self:

@@ -109,6 +109,10 @@ class Database(abc.ABC):
             return self._numbers(sql, pair)
 
     @abc.abstractmethod
+    def beside(self) -> Database:
+        """Return another connection, for what may be lost with the machine."""
+
+    @abc.abstractmethod
     def tables(self) -> tuple[str, ...]:
         """Return the names of the tables that are there."""
 
@@ -198,6 +202,15 @@ class SQLite(Database):
             except BaseException:
                 self._connection.close()
                 raise
+
+    def beside(self) -> Database:
+        if self.path is None:
+            return self
+        other = SQLite(self.path)
+        # In WAL mode this loses at most the last commits, and syncs every checkpoint.
+        other.query("PRAGMA synchronous = NORMAL")
+        other.query("PRAGMA wal_autocheckpoint = 0")
+        return other
 
     def use_wal(self) -> None:
         """Change the file to write-ahead logging; not before it is known as ours."""
@@ -409,8 +422,9 @@ class Postgres(Database):
         ),
     )
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, durable: bool = True) -> None:
         super().__init__()
+        self._durable = durable
         self.name = "the PostgreSQL ledger"
         try:
             import psycopg
@@ -454,11 +468,15 @@ class Postgres(Database):
             self._connection = psycopg.connect(
                 self._url, autocommit=True, connect_timeout=BUSY_SECONDS
             )
-            self._run("SET synchronous_commit = on", ())
+            waits = "on" if self._durable else "off"
+            self._run(f"SET synchronous_commit = {waits}", ())
             self._run(f"SET lock_timeout = '{BUSY_SECONDS}s'", ())
             for name, fence in self._claims:
                 self._run("SELECT pg_try_advisory_lock(?)", (self._key(name, fence),))
         return self._connection
+
+    def beside(self) -> Database:
+        return Postgres(self._url, durable=False)
 
     def tables(self) -> tuple[str, ...]:
         rows = self.query(

@@ -62,7 +62,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             " settled how who",
         ),
         "side": _table(2, "pair side identity records at"),
-        "spent": _table(2, "account at calls"),
+        "spent": _table(2, "account number at pause"),
         "accepted": _table(1, "id plan what count who at"),
     }
 )
@@ -144,8 +144,9 @@ def m001_first(d: Dialect) -> tuple[str, ...]:
             identity {d.text}, records {d.integer}, at {d.integer} NOT NULL,
             PRIMARY KEY (pair, side)){keyed}""",
         f"""CREATE TABLE spent (
-            account {d.text} NOT NULL, at {d.integer} NOT NULL, calls {d.integer} NOT NULL,
-            PRIMARY KEY (account, at)){keyed}""",
+            account {d.text} NOT NULL, number {d.integer} NOT NULL,
+            at {d.integer} NOT NULL, pause {d.integer} NOT NULL,
+            PRIMARY KEY (account, number)){keyed}""",
         f"""CREATE TABLE accepted (
             id {d.integer} PRIMARY KEY, plan {d.text} NOT NULL, what {d.text} NOT NULL,
             count {d.integer} NOT NULL, who {d.text} NOT NULL, at {d.integer} NOT NULL){plain}""",

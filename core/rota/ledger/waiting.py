@@ -1,4 +1,4 @@
-"""What waits for a day, for a person, or for the next call."""
+"""What waits for a day, or for a person."""
 
 from __future__ import annotations
 
@@ -13,17 +13,13 @@ from .values import (
     Due,
     PairState,
     Waits,
-    micros,
     moment,
     moment_or_none,
 )
 
 
-_SPENT_KEPT = dt.timedelta(days=8)
-
-
 class Waiting(Part):
-    """Due pieces, conflicts, the calls of an account, and what was accepted."""
+    """Due pieces, conflicts, and what was accepted."""
 
     def put_due(
         self,
@@ -186,29 +182,6 @@ class Waiting(Part):
             rows = self._database.query(query, (pair.id,))
             found.update(repr([tuple(row) for row in rows]).encode())
         return found.hexdigest()
-
-    def spend(self, account: str, calls: int) -> None:
-        """Book calls to an account; those older than eight days are forgotten."""
-        now = self._now()
-        kept = micros(self._clock.now() - _SPENT_KEPT)
-        with self._database.transaction():
-            self._database.execute(
-                "DELETE FROM spent WHERE account = ? AND at < ?", (account, kept)
-            )
-            self._database.execute(
-                "INSERT INTO spent (account, at, calls) VALUES (?, ?, ?)"
-                " ON CONFLICT (account, at)"
-                " DO UPDATE SET calls = spent.calls + excluded.calls",
-                (account, now, calls),
-            )
-
-    def spent(self, account: str, since: dt.datetime) -> int:
-        """Return how many calls to an account were booked after a moment."""
-        rows = self._database.query(
-            "SELECT coalesce(sum(calls), 0) FROM spent WHERE account = ? AND at > ?",
-            (account, micros(since)),
-        )
-        return int(rows[0][0])
 
     def accept(self, plan: str, what: str, count: int, who: str) -> None:
         """Remember that somebody accepted so many changes of a kind in a plan."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import random
 import threading
 import tomllib
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ class FaultKind(enum.StrEnum):
     SERVER_ERROR = "server_error"
     """``status`` in the vendor's shape; with ``after``, the handler runs first."""
     LATENCY = "latency"
-    """The answer comes ``seconds`` later."""
+    """The answer comes ``seconds`` later, or so much as lies between these and ``most``."""
     DROP_BEFORE = "drop_before"
     """The connection is dropped, the handler does not run."""
     DROP_AFTER = "drop_after"
@@ -55,10 +56,14 @@ class Fault:
         times: How many matching requests it hits; -1 for all.
         skip: How many matching requests pass first.
         every: After those, every n-th is hit.
+        rate: The chance, 0 to 1, that one of these is hit after all.
+        seed: Of the chances: the same seed hits the same requests again.
+        beside: The request can meet another fault too; for a latency only.
         path: Part of the path; empty for any. Never the control plane.
         method: Empty for any.
         seconds: Length of a latency, delay of a late write, pause between two bytes,
             or what Retry-After says.
+        most: Of a latency, the longest; 0 for always ``seconds``.
         retry_after: The text of Retry-After; ``"date"`` for ``seconds`` from now as
             an HTTP date. None for ``seconds``, or no header if that is 0.
         status: Of a server error.
@@ -69,9 +74,13 @@ class Fault:
     times: int = 1
     skip: int = 0
     every: int = 1
+    rate: float = 1.0
+    seed: int = 0
+    beside: bool = False
     path: str = ""
     method: str = ""
     seconds: float = 0.0
+    most: float = 0.0
     retry_after: str | None = None
     status: int = 503
     after: bool = False
@@ -82,6 +91,11 @@ class _Armed:
     fault: Fault
     seen: int = 0
     hits: int = 0
+    chance: random.Random = attrs.field(
+        default=attrs.Factory(
+            lambda one: random.Random(one.fault.seed), takes_self=True
+        )
+    )
 
     def fires(self, method: str, path: str) -> bool:
         fault = self.fault
@@ -92,13 +106,15 @@ class _Armed:
         self.seen += 1
         if self.seen <= fault.skip or (self.seen - fault.skip - 1) % fault.every:
             return False
+        if fault.rate < 1 and self.chance.random() >= fault.rate:
+            return False
         self.hits += 1
         return True
 
 
 class Faults:
     """
-    The faults of a sandbox, in order; a request meets at most one of them.
+    The faults of a sandbox, in order; a request meets at most one, and what is beside.
 
     A request taken by one fault is not counted by those behind it, so that a list of
     faults that hit once is a script. Safe to share between threads.
@@ -122,7 +138,23 @@ class Faults:
         """Return the fault that this request meets, and count it."""
         with self._lock:
             return next(
-                (one.fault for one in self._armed if one.fires(method, path)), None
+                (
+                    one.fault
+                    for one in self._armed
+                    if not one.fault.beside and one.fires(method, path)
+                ),
+                None,
+            )
+
+    def delay(self, method: str, path: str) -> float:
+        """Return the seconds by which this request is late besides, and count it."""
+        with self._lock:
+            return sum(
+                max(one.chance.uniform(one.fault.seconds, one.fault.most), 0.0)
+                if one.fault.most
+                else one.fault.seconds
+                for one in self._armed
+                if one.fault.beside and one.fires(method, path)
             )
 
     def hits(self) -> tuple[tuple[Fault, int], ...]:
@@ -183,9 +215,13 @@ _FIELDS: Mapping[str, tuple[type, ...]] = {
     "times": (int,),
     "skip": (int,),
     "every": (int,),
+    "rate": (int, float),
+    "seed": (int,),
+    "beside": (bool,),
     "path": (str,),
     "method": (str,),
     "seconds": (int, float),
+    "most": (int, float),
     "retry_after": (str, type(None)),
     "status": (int,),
     "after": (bool,),
@@ -213,8 +249,12 @@ def _parse_fault(value: object, at: str, problems: list[str]) -> Fault | None:
             isinstance(given, int | float) and given < (-1 if name == "times" else 0)
         ):
             problems.append(f"{at}.{name}: {given} is too small")
+        elif name == "rate" and isinstance(given, int | float) and given > 1:
+            problems.append(f"{at}.rate: {given} is more than always")
         elif name == "status" and given not in range(100, 600):
             problems.append(f"{at}.status: {given} is no HTTP status")
+    if value.get("beside") and value.get("kind") != FaultKind.LATENCY:
+        problems.append(f"{at}.beside: only a latency meets a request beside others")
     if len(problems) > before:
         return None
     return Fault(**{**value, "kind": FaultKind(value["kind"])})

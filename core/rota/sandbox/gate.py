@@ -77,7 +77,7 @@ class Gate:
             await self._watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        at = self._system.monotonic()
+        at = scope.get("rota.at", self._system.monotonic())
         body = await _receive_all(receive)
         if body is None:
             return
@@ -111,7 +111,10 @@ class Gate:
                 pass
 
         fault = self.sandbox.faults.take(method, path)
+        late = self.sandbox.faults.delay(method, path)
         try:
+            if late:
+                await self._pause(late)
             await self._answer(fault, scope, body, noting, drop)
         finally:
             note(0)

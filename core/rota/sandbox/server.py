@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from rota import clock as clocks
 from rota.errors import ConfigError, RotaError
 
 from .base import Sandbox
@@ -22,6 +23,7 @@ from .gate import Gate, Logged
 
 _HIGHEST_PORT = 32000  # the kernel takes outgoing ports from above 32768
 _LOWEST_PORT = 20000
+_SYSTEM = clocks.system()
 _ports = itertools.count(os.getpid() * 37)
 
 
@@ -121,7 +123,7 @@ def _bind(port: int) -> socket.socket:
 
 
 class _Protocol(H11Protocol):
-    """Uvicorn's protocol, whose requests can reach the connection they came on."""
+    """Uvicorn's protocol, whose requests know their connection, and when they came."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -129,9 +131,14 @@ class _Protocol(H11Protocol):
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             scope["rota.drop"] = self.transport.abort
+            scope["rota.at"] = self._came
             await inner(scope, receive, send)
 
         self.app = app
+
+    def data_received(self, data: bytes) -> None:
+        self._came = _SYSTEM.monotonic()
+        super().data_received(data)
 
 
 class _Uvicorn(uvicorn.Server):
