@@ -175,7 +175,9 @@ def planned(pair: Pair, ledger: Ledger, clock: StillClock) -> Plan:
     told = dict(quick.fidelities)
     left = {key: each for key, each in made.fidelities.items() if key not in told}
     assert list(left.values()) == [Fidelity.EXACT] * quick.unread
-    assert attrs.evolve(quick, fidelities=told | left, unread=0) == made
+    # Reading takes its time where calls are paced.
+    same = attrs.evolve(quick, fidelities=told | left, unread=0, made_at=made.made_at)
+    assert same == made
     assert quick.digest == made.digest
     remember(pair, ledger, settled)
     return made
