@@ -20,4 +20,5 @@ def test_a_fortnight_round_a_clock_change(begin: dt.date) -> None:
     assert year.seen["update at the source"] > 5
     assert year.seen["update at the target"] > 5
     assert year.seen["compared"] > 20
+    assert year.seen["answers"] > 0
     assert min(year.quiet_calls) <= 4

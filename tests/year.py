@@ -25,7 +25,7 @@ from rota.clock import StillClock
 from rota.gathering import Pair, gather
 from rota.ledger import Ledger
 from rota.mirroring import Health, cycle
-from rota.model import Once, Recurring, Schedule, ScheduleStatus, Window
+from rota.model import Once, Recurring, Ref, Schedule, ScheduleStatus, Window
 from rota.planning import Disputes, Plan, answer, plan
 from rota.recurrence import weekly
 from rota.testing.memory import MemoryAccount
@@ -133,6 +133,8 @@ class Year:
                 self.seen["titles"] += 1
                 title = f"{record.task.title.partition(',')[0]}, {self.seen['edits']}"
                 side.edit(record.ref, title=title)
+                if side is self.target and self.chance.random() < 0.3:
+                    self._contradict(record.ref)
             case 3 | 4 | 5:
                 side.edit(record.ref, instructions=self.chance.choice(WORDS))
             case 6 if isinstance(record.timing, Recurring):
@@ -143,6 +145,15 @@ class Year:
                 paused = record.status is ScheduleStatus.ACTIVE
                 status = ScheduleStatus.INACTIVE if paused else ScheduleStatus.ACTIVE
                 side.edit(record.ref, status=status)
+
+    def _contradict(self, there: Ref) -> None:
+        """Let somebody at the source rename what was renamed at the target just now."""
+        link = self.ledger.linked(self.ledger.pair("year"), there.key)
+        for record in self.source.held:
+            if link and record.ref and record.ref.key == link.source:
+                self.seen["contradictions"] += 1
+                title = f"{record.task.title.partition(',')[0]}, ours"
+                self.source.edit(record.ref, title=title)
 
     def _answer(self, age: dt.timedelta) -> None:
         """Answer what has waited so long; odd records by the source, even by the target."""
