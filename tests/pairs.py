@@ -170,14 +170,15 @@ def patrol(
 
 def planned(pair: Pair, ledger: Ledger, clock: StillClock) -> Plan:
     """Return the plan of a full reading, and hold that of a quick one against it."""
-    made = plan(gather(pair, ledger, clock=clock))
-    quick, settled = decide(gather(pair, ledger, clock=clock, quick=True))
+    seen = gather(pair, ledger, clock=clock)
+    made = plan(seen)
+    # Reading takes its time where calls are paced.
+    again = attrs.evolve(gather(pair, ledger, clock=clock, quick=True), now=seen.now)
+    quick, settled = decide(again)
     told = dict(quick.fidelities)
     left = {key: each for key, each in made.fidelities.items() if key not in told}
     assert list(left.values()) == [Fidelity.EXACT] * quick.unread
-    # Reading takes its time where calls are paced.
-    same = attrs.evolve(quick, fidelities=told | left, unread=0, made_at=made.made_at)
-    assert same == made
+    assert attrs.evolve(quick, fidelities=told | left, unread=0) == made
     assert quick.digest == made.digest
     remember(pair, ledger, settled)
     return made

@@ -97,19 +97,19 @@ class OAuth(Auth):
         if token is None:
             self.login(send)
         else:
-            self._keep(send, grant_type="refresh_token", refresh_token=token)
+            self._keep(send, once=True, grant_type="refresh_token", refresh_token=token)
 
     def stale(self, now: dt.datetime) -> bool:
         return self._renew_at is not None and now >= self._renew_at
 
-    def _keep(self, send: Send, **grant: str) -> None:
+    def _keep(self, send: Send, *, once: bool = False, **grant: str) -> None:
         form = {
             "client_id": self._settings.client_id,
             "client_secret": self._settings.client_secret.reveal(),
             **grant,
         }
         asked = self._clock.now()
-        body = send("POST", TOKEN, form=form).body
+        body = send("POST", TOKEN, form=form, once=once).body
         access = body.get("access_token") if isinstance(body, Mapping) else None
         if not isinstance(body, Mapping) or not isinstance(access, str) or not access:
             raise BadAnswer("the token endpoint gave no access token")

@@ -278,9 +278,11 @@ class Client:
         json: Json = None,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        once: bool = False,
     ) -> Answer:
         request = _request(method, path, params, json, form, headers)
-        for attempt in range(1, _LOGINS + 1):
+        attempts = 1 if once else _LOGINS
+        for attempt in range(1, attempts + 1):
             try:
                 return self._send(request)
             except Failed as failed:
@@ -288,7 +290,7 @@ class Client:
                 if isinstance(failed.error, RateLimited):
                     self._refused(failed, attempt)
                 if (
-                    attempt == _LOGINS
+                    attempt == attempts
                     or pause > _LONGEST_WAIT
                     or not isinstance(failed.error, VendorUnavailable)
                 ):

@@ -21,7 +21,11 @@ _UNPROVEN_LOGINS = 3
 
 
 class Send(Protocol):
-    """Send a login request: unsigned, once, within the rate."""
+    """
+    Send a login request: unsigned, within the rate, again where the vendor is down.
+
+    With ``once`` it is never sent again: what it holds is used up by being sent.
+    """
 
     def __call__(
         self,
@@ -32,6 +36,7 @@ class Send(Protocol):
         json: Json = None,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        once: bool = False,
     ) -> Answer: ...
 
 
