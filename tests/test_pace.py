@@ -138,7 +138,7 @@ class TestWindow:
         made = window(Rate(calls=calls, seconds=seconds), reserve)
         admitted = calls * (1 - reserve)
         assert made.span <= max(seconds, 1.0) * 1.1 or made.calls == 1
-        assert made.calls / made.span <= calls / seconds * (1 - reserve) / 1.0119
+        assert made.calls / made.span <= calls / seconds * (1 - reserve) / 1.0149
         assert made.calls * (seconds / made.span) <= max(admitted, 1)
         if reserve == 0:
             assert made.calls / made.span >= calls / seconds * 0.97
@@ -159,12 +159,12 @@ class TestWindow:
         """A minute's calls are spread over it, so that no second holds a burst."""
         made = window(rate)
         assert made.calls == calls
-        assert made.span == pytest.approx(span * 1.012)
+        assert made.span == pytest.approx(span * 1.015)
 
     def test_a_reserve_is_left_in_every_span(self) -> None:
         """A tenth for people is five of fifty calls, in each second."""
         assert window(Rate(calls=50), 0.1).calls == 45
-        assert window(Rate(calls=1, seconds=2), 0.5).span == pytest.approx(4 * 1.012)
+        assert window(Rate(calls=1, seconds=2), 0.5).span == pytest.approx(4 * 1.015)
 
 
 class TestLimiter:
@@ -179,7 +179,7 @@ class TestLimiter:
                 starts.append(clock.monotonic())
                 call.left()
         assert most_in_a_span(starts, 1.0) <= 50
-        assert min(b - a for a, b in itertools.pairwise(starts[25:])) > 0.014
+        assert min(b - a for a, b in itertools.pairwise(starts[7:])) > 0.014
         assert 499 / (starts[-1] - starts[0]) >= 0.97 * 50
 
     def test_a_call_counts_from_when_it_left(self, clock: StillClock) -> None:
@@ -190,7 +190,7 @@ class TestLimiter:
             call.leaving()
             call.left()
         with limiter.call():
-            assert clock.monotonic() == pytest.approx(1.912, abs=0.01)
+            assert clock.monotonic() == pytest.approx(1.915, abs=0.01)
 
     def test_a_call_that_could_not_leave_waits_anew(self, clock: StillClock) -> None:
         """What hung on its connection for seconds is not added to a full span."""

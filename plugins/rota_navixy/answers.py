@@ -53,6 +53,8 @@ class _Session(Auth):
     It is renewed from the middle of its life on, and begun again once if it has ended.
     """
 
+    renews_refused = False
+
     def __init__(self, settings: Settings, password: Secret, clock: Clock) -> None:
         self._settings = settings
         self._password = password

@@ -35,7 +35,7 @@ from .inbox import keep
 from .looking import Doubtful, NotThere, There, Verdict
 
 
-TRIES = 4
+TRIES = 6
 """How often a write is sent whose outcome nobody knows and that left no trace."""
 REFUSALS = 8
 """How often one is sent that surely was not carried out."""
@@ -47,6 +47,7 @@ LONGEST_PAUSE = dt.timedelta(minutes=5)
 
 _BUSY = 0.3  # seconds with a call, until it is known how long one takes here
 _ENOUGH = 20  # so many calls tell
+_PROBES = 4  # so often a vendor that is down is waited for
 _LONGEST_BACK_OFF = dt.timedelta(minutes=1)
 
 
@@ -475,7 +476,7 @@ class Work(CuttingOver):
             )
             return False
         down = isinstance(error, NotSent) and error.retry_after is not None
-        if down and refused >= TRIES:
+        if down and refused >= _PROBES:
             self._give_up = f"{name} is down: {error.message}"
             return False
         return self.sleep(pause)

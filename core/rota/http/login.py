@@ -47,7 +47,12 @@ class Auth(abc.ABC):
     A scheme with nothing to fetch (a key, basic auth) defines ``apply`` alone. All
     hooks are called by one thread at a time. Requests to another origin than the
     account's are never signed.
+
+    ``renews_refused``: Whether ``refresh`` can renew a token that the vendor has just
+    refused; where it can't, ``login`` is the way.
     """
+
+    renews_refused = True
 
     @abc.abstractmethod
     def apply(self, request: Request) -> None:
@@ -123,7 +128,8 @@ class Login:
                 raise denied(error)
             if self._unproven >= _UNPROVEN_LOGINS:
                 self._bury(error)
-            self._renew(self._auth.refresh)
+            auth = self._auth
+            self._renew(auth.refresh if auth.renews_refused else auth.login)
             return True
 
     @contextlib.contextmanager

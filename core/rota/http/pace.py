@@ -18,7 +18,7 @@ from .attempts import Failed
 from .breaker import Breaker
 
 
-_MARGIN = 0.012  # of a span: two requests may be under way for unlike times
+_MARGIN = 0.015  # of a span: two requests may be under way for unlike times
 _STEP = 0.75  # of an even pace: the least time between two calls
 _ON_ITS_WAY = 1.0  # seconds after which a call that did not leave waits anew
 _TICK = 0.001  # the shortest wait: a rounding must not make it none at all
@@ -34,9 +34,10 @@ class Window:
     @property
     def step(self) -> float:
         """
-        The least time between two calls once half of them were made.
+        The least time between two calls once an eighth of them were made.
 
-        A few come at once; many come evenly. None where it couldn't be kept.
+        A few come at once, and many evenly: a burst would keep its server so busy that
+        it sees the last of it late. None where it couldn't be kept.
         """
         step = self.span / self.calls * _STEP
         return step if step >= 2 * _TICK else 0.0
@@ -205,7 +206,7 @@ class Limiter:
             recent = [one for one in self._calls if now < one.counted(now) + span]
             self._calls = collections.deque(recent)
         wait = 0.0
-        if len(recent) * 2 >= calls:
+        if len(recent) * 8 >= calls:
             wait = self._last + self._window.step - now
         if len(recent) >= calls:
             recent.sort(key=lambda one: one.counted(now))
@@ -221,7 +222,9 @@ class Limiter:
             return 0.0
         most = self._window or _UNBOUNDED
         try:
-            booked = self._budget.book(most.calls, most.span, self._take_untold())
+            # A bit less than was waited for here, so that no rounding makes it wait on.
+            span = max(most.span - 2 * _TICK, most.span / 2)
+            booked = self._budget.book(most.calls, span, self._take_untold())
         except LedgerError as error:
             why = f"not sent: {error.message}"
             raise Failed(NotSent(why, hint=error.hint), attempts=1) from error
