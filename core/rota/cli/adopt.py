@@ -13,7 +13,7 @@ from rota.gathering import gather
 from rota.planning import Plan, Question, adopt, questions_left
 
 from .plan import code
-from .printing import json_option, tell, tell_json, write
+from .printing import json_option, key_of, tell, tell_json, write
 from .session import Session
 
 
@@ -71,7 +71,7 @@ def _take(word: str) -> tuple[str, str]:
     source, equals, target = word.partition("=")
     if not equals or not source or not target:
         raise click.UsageError(f"--take {word}: say SOURCE=TARGET, e.g. 12=entry-5")
-    return tuple(k if ":" in k else f"schedule:{k}" for k in (source, target))  # type: ignore[return-value]
+    return key_of(source), key_of(target)
 
 
 def _ask(questions: tuple[Question, ...]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from rota.planning import At, Change, LinkState, local_day
 from rota.planning.observed import INFERRED
 from rota.vendor import Account, Scope
 
-from .printing import json_option, tell, tell_json
+from .printing import json_option, key_of, tell, tell_json
 from .session import Session
 
 
@@ -34,7 +34,7 @@ def command(session: Session, ref: str, as_json: bool) -> int:
     account, slash, key = ref.partition("/")
     if not slash or not key:
         raise click.UsageError("name a record as ACCOUNT/REF, e.g. guards/schedule:12")
-    known = Ref.parse(account, key if ":" in key else f"schedule:{key}")
+    known = Ref.parse(account, key_of(key))
     session.config.account(account)
     pairs = [
         session.pair(name) for name in session.pairs if _touches(session, name, account)

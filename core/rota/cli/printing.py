@@ -38,6 +38,11 @@ def first_code(codes: Iterable[int]) -> int:
     return next((code for code in ORDER if code in found), 0)
 
 
+def key_of(word: str) -> str:
+    """Return the ``kind:id`` that a person means; a bare id is a schedule's."""
+    return word if ":" in word else f"schedule:{word}"
+
+
 def tell(text: str) -> None:
     """Print text in 80 columns; what starts in the first is bold on a terminal."""
     for line in _plain(text).rstrip("\n").split("\n"):

@@ -17,7 +17,7 @@ from rota.planning import Act, Change, Disputes, Plan, Take, answer, plan, settl
 from rota.vendor import Scope
 
 from .conflicts import dispute_text
-from .printing import json_option, tell, tell_json
+from .printing import json_option, key_of, tell, tell_json
 from .session import Session
 
 
@@ -94,7 +94,7 @@ def command(
         }
         made = answer(seen, decided, answers)
     else:
-        key = ref if ":" in ref else f"schedule:{ref}"
+        key = key_of(ref)
         made = settle(seen, decided, key, chosen, fields)
     return _apply(session, pair, made, as_json=as_json)
 
@@ -184,7 +184,7 @@ def _open(
             tell(f"{change.title}: it never happened. The next plan makes it anew.")
         return 0
     both = session.pair(pair)
-    key = found if ":" in found else f"schedule:{found}"
+    key = key_of(found)
     target = Ref.parse(both.target.name, key)
     items = both.target.schedules(Scope(ids=(target.id,))).items
     if not items:
