@@ -47,8 +47,8 @@ def command(
     several is asked on a terminal, or listed. Leaves with 7 while questions are open.
     Nothing is made or taken away; rota apply writes the marks that are missing.
     """
-    seen = gather(session.pair(pair), session.ledger, clock=session.clock)
     given = dict(_take(word) for word in takes)
+    seen = gather(session.pair(pair), session.ledger, clock=session.clock)
     made, questions = adopt(seen, given)
     if questions and not as_json and sys.stdin.isatty():
         made, questions = adopt(seen, given | _ask(questions))
