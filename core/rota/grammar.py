@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import NoReturn
 
@@ -50,6 +50,35 @@ class ByDay:
         return f"{'' if self.ordinal is None else self.ordinal}{self.weekday.name}"
 
 
+def day_order(by_day: ByDay) -> tuple[int, int]:
+    """Return the key by which BYDAY is kept ascending."""
+    return by_day.ordinal or 0, by_day.weekday
+
+
+class ByDays(tuple[ByDay, ...]):
+    """
+    The values of a BYDAY, ascending and each once.
+
+    Args:
+        week: The weekdays as bits, by ordinal modulo 7; None where any is counted.
+    """
+
+    week: int | None
+
+    def __new__(cls, given: Iterable[ByDay] = ()) -> ByDays:
+        """Put values into order."""
+        if given.__class__ is cls:
+            return given
+        made = super().__new__(cls, sorted(set(given), key=day_order))
+        made.week = 0
+        for each in made:
+            if each.ordinal is not None:
+                made.week = None
+                break
+            made.week |= 1 << each.weekday % 7
+        return made
+
+
 PLAIN = {day: ByDay(day) for day in Weekday}
 _MOST = {
     "BYMONTH": 12,
@@ -86,11 +115,6 @@ def ranged(numbers: tuple[int, ...], name: str) -> tuple[int, ...]:
     return numbers
 
 
-def day_order(by_day: ByDay) -> tuple[int, int]:
-    """Return the key by which BYDAY is kept ascending."""
-    return by_day.ordinal or 0, by_day.weekday
-
-
 def read(text: str) -> dict[str, object]:
     """
     Read the value of an RRULE, with or without its name, into the fields of a rule.
@@ -98,10 +122,13 @@ def read(text: str) -> dict[str, object]:
     Raises:
         RuleError: For what is not of the grammar, and for parts below a day.
     """
-    parts = text.upper().strip().removeprefix("RRULE:").split(";")
+    text = text.strip()
+    if ":" in text:
+        text = text.upper().removeprefix("RRULE:")
+    parts = text.split(";")
     found = dict(map(part_of, parts))
     if len(found) < len(parts):
-        names = [part.partition("=")[0] for part in parts]
+        names = [part.upper().partition("=")[0] for part in parts]
         twice = next(name for name in names if names.count(name) > 1)
         refuse(f"{twice} is given twice", hint="join the values with commas")
     if "freq" not in found:
@@ -112,6 +139,7 @@ def read(text: str) -> dict[str, object]:
 @lru_cache(maxsize=4096)
 def part_of(part: str) -> tuple[str, object]:
     """Return the field and value of one NAME=value: rules share the values."""
+    part = part.upper()
     name, equals, value = part.partition("=")
     found = _READERS.get(name)
     if found is None or not equals:
@@ -152,14 +180,15 @@ def _read_number(value: str, name: str) -> int:
 
 def _read_numbers(value: str, name: str) -> tuple[int, ...]:
     try:
-        numbers = set(map(_SMALL.__getitem__, value.split(",")))
+        return tuple(sorted(set(map(_RANGES[name].__getitem__, value.split(",")))))
     except KeyError as error:
-        wrong = f"{name}={error.args[0]}"
-        refuse(f"{wrong} is no whole number in range", hint="separate by commas")
-    return ranged(tuple(sorted(numbers)), name)
+        wrong = error.args[0]
+    if wrong in _SMALL:
+        ranged((_SMALL[wrong],), name)
+    refuse(f"{name}={wrong} is no whole number in range", hint="separate by commas")
 
 
-def _read_days(value: str, name: str) -> tuple[ByDay, ...]:
+def _read_days(value: str, name: str) -> ByDays:
     week = 0
     for item in value.split(","):
         bit = _BITS.get(item)
@@ -169,15 +198,15 @@ def _read_days(value: str, name: str) -> tuple[ByDay, ...]:
     return _WEEKS[week]
 
 
-def _read_counted(value: str, name: str) -> tuple[ByDay, ...]:
-    found = set()
+def _read_counted(value: str, name: str) -> ByDays:
+    found = []
     for item in value.split(","):
         day, nth = item[-2:], item[:-2]
         if day not in _BITS or (nth and nth not in _SMALL):
             refuse(f"{name}={item} is no weekday", hint="MO to SU, or e.g. 2TU, -1FR")
         weekday = Weekday.__members__[day]
-        found.add(_by_day_of(weekday, _SMALL[nth] if nth else None))
-    return tuple(sorted(found, key=day_order))
+        found.append(_by_day_of(weekday, _SMALL[nth] if nth else None))
+    return ByDays(found)
 
 
 @lru_cache(maxsize=1024)
@@ -228,9 +257,17 @@ _SMALL = {
         *((f"-{abs(number):02}",) if number < 0 else ()),
     }
 }
+_RANGES = {
+    name: {
+        spelling: number
+        for spelling, number in _SMALL.items()
+        if (1 if name == "BYMONTH" else -most) <= number <= most and number
+    }
+    for name, most in _MOST.items()
+}
 _BITS = {day.name: 1 << day - 1 for day in Weekday}
 _WEEKS = tuple(
-    tuple(PLAIN[day] for day in Weekday if week >> day - 1 & 1) for week in range(128)
+    ByDays(PLAIN[day] for day in Weekday if week >> day - 1 & 1) for week in range(128)
 )
 _READERS: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "FREQ": ("freq", freq_of),

@@ -44,10 +44,14 @@ def phased(cycle: int, period: int, first: int, size: int) -> int:
     turned = first % period
     if size <= period - turned:
         return (cycle >> turned) & ((1 << size) - 1)
+    quick = period <= 512 and size <= 65_536
+    blocks = size // period + 1
+    before = blocks * period - size if quick else 0  # days that are too many
+    turned = (first - before) % period
     pattern = cycle >> turned | (cycle & ((1 << turned) - 1)) << (period - turned)
-    if period > 512 or size > 65_536:
-        return repeat(pattern, period, size)
-    return pattern * _ones(period, size // period + 1) & ((1 << size) - 1)
+    if quick:
+        return pattern * _ones(period, blocks) >> before
+    return repeat(pattern, period, size)
 
 
 def fold(pattern: int, period: int, short: int) -> int:
@@ -411,6 +415,45 @@ def runs(spans: Iterable[tuple[int, int]], origin: int, size: int) -> int:
 def calendar(first_year: int, last_year: int) -> Calendar:
     """Return the calendar of whole years."""
     return Calendar(first_year, last_year)
+
+
+class Span:
+    """
+    A span of days, and the calendar of its years.
+
+    Args:
+        begin: The ordinal of the first day.
+        size: How many days there are; 0 if the last is before the first.
+    """
+
+    __slots__ = ("_ahead", "_before", "_full", "_sevens", "begin", "calendar", "size")
+
+    def __init__(self, first: dt.date, last: dt.date) -> None:
+        self.begin = first.toordinal()
+        self.size = max(0, last.toordinal() - self.begin + 1)
+        self.calendar = calendar(first.year, max(first, last).year)
+        self._ahead = self.begin - self.calendar.origin
+        self._full = (1 << self.size) - 1
+        weeks = self.size // 7 + 1
+        self._before = weeks * 7 - self.size
+        self._sevens = repeat(1, 7, weeks * 7)
+
+    def cut(self, mask: int) -> int:
+        """Return the days of the span that a mask of its calendar has."""
+        return mask >> self._ahead & self._full
+
+    def weekly(self, pattern: int) -> int:
+        """Return the days of a pattern of weekdays, by ordinal modulo 7."""
+        if pattern == 127:
+            return self._full
+        turned = (self.begin - self._before) % 7
+        return ((pattern | pattern << 7) >> turned & 127) * self._sevens >> self._before
+
+
+@lru_cache(maxsize=64)
+def span(first: dt.date, last: dt.date) -> Span:
+    """Return the span between two days, both included."""
+    return Span(first, last)
 
 
 @lru_cache(maxsize=1)

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from functools import reduce
 from math import gcd, lcm
-from operator import and_
 
 import attrs
 
@@ -21,11 +19,11 @@ from .days import LONGEST, WIDEST, DaySet, Differs, Same
 from .grammar import (
     PLAIN,
     ByDay,
+    ByDays,
     Freq,
     Weekday,
     basic,
     date_of,
-    day_order,
     freq_of,
     ranged,
     read,
@@ -76,7 +74,7 @@ class Rule:
     until: dt.date | None = None
     by_month: tuple[int, ...] = ()
     by_month_day: tuple[int, ...] = ()
-    by_day: tuple[ByDay, ...] = ()
+    by_day: ByDays = attrs.field(default=ByDays(), converter=ByDays)
     by_year_day: tuple[int, ...] = ()
     by_week_no: tuple[int, ...] = ()
     by_set_pos: tuple[int, ...] = ()
@@ -102,7 +100,7 @@ class Rule:
         # The grammar gives what __init__ would make of it, so only the parts are
         # checked; that a Rule has no slots lets all its fields be set at once.
         rule = object.__new__(cls)
-        fields = vars(rule)
+        fields = rule.__dict__
         fields.update(_DEFAULTS)
         fields.update(read(text))
         fields["start"] = start
@@ -160,15 +158,14 @@ class Rule:
         """Return the days from ``first`` to ``last`` as a mask; bit 0 is ``first``."""
         if self.count is not None:
             return self.dayset().window(first, last)
-        low, high = first, last
-        if self.start is not None and self.start > low:
-            low = self.start
-        if self.until is not None and self.until < high:
-            high = self.until
-        if low > high:
-            return 0
-        mask = _mask(self, low, high)
-        return mask if low is first else mask << (low - first).days
+        span = masks.span(first, last)
+        mask = _mask(self, span) if span.size else 0
+        if self.start is not None and self.start > first:
+            late = (self.start - first).days
+            mask = mask >> late << late
+        if self.until is not None and self.until < last:
+            mask &= (1 << max(0, (self.until - first).days + 1)) - 1
+        return mask
 
     def days(self, first: dt.date, last: dt.date) -> tuple[dt.date, ...]:
         """Return the days from ``first`` to ``last``, both included."""
@@ -229,18 +226,11 @@ def _settle(rule: Rule) -> None:
         object.__setattr__(rule, "freq", freq_of(str(rule.freq), "FREQ"))
     if rule.wkst.__class__ is not Weekday:
         object.__setattr__(rule, "wkst", weekday_of(rule.wkst))
-    if rule.by_day:
-        _settle_days(rule)
     for field, name in _LISTS:
         given = getattr(rule, field)
         if given:
             numbers = ranged(tuple(sorted(set(given))), name)
             object.__setattr__(rule, field, numbers)
-
-
-def _settle_days(rule: Rule) -> None:
-    by_days = tuple(sorted(set(rule.by_day), key=day_order))
-    object.__setattr__(rule, "by_day", by_days)
 
 
 def _check(rule: Rule) -> None:
@@ -258,9 +248,10 @@ def _check(rule: Rule) -> None:
             refuse(f"COUNT={rule.count} is not positive")
         if rule.until is not None:
             refuse("COUNT and UNTIL exclude each other", hint="keep one of them")
-    for by_day in rule.by_day:
-        if by_day.ordinal is not None:
-            _check_counted(rule, by_day, by_day.ordinal)
+    if rule.by_day.week is None:
+        for by_day in rule.by_day:
+            if by_day.ordinal is not None:
+                _check_counted(rule, by_day, by_day.ordinal)
     if rule.by_month_day and freq is _WEEKLY:
         refuse("BYMONTHDAY excludes FREQ=WEEKLY", hint="use FREQ=DAILY or MONTHLY")
     if freq is not _YEARLY:
@@ -324,13 +315,15 @@ def _anchor(rule: Rule) -> dt.date:
 
 def _week_pattern(rule: Rule) -> int | None:
     """Return the rule's weekdays, by ordinal modulo 7, if it speaks of nothing else."""
-    if rule.by_month or rule.by_month_day or rule.by_year_day or rule.by_week_no:
+    pattern = rule.by_day.week
+    if (
+        pattern is None
+        or rule.by_month_day
+        or rule.by_month
+        or rule.by_year_day
+        or rule.by_week_no
+    ):
         return None
-    pattern = 0
-    for by_day in rule.by_day:
-        if by_day.ordinal is not None:
-            return None
-        pattern |= 1 << by_day.weekday % 7
     if not pattern:
         if rule.freq is _DAILY:
             return 127
@@ -357,7 +350,9 @@ def _filter(rule: Rule, cal: masks.Calendar) -> int:
     """Return the days that the BY-parts admit, in any period."""
     parts: list[int] = []
     by_month, by_month_day = rule.by_month, rule.by_month_day
-    if _implied(rule):
+    if rule.by_day:
+        parts.append(_by_day(rule, cal))
+    elif not by_month_day and _implied(rule):
         start = _anchor(rule)
         if rule.freq is _WEEKLY or rule.by_week_no:
             parts.append(cal.weekdays((start.isoweekday(),)))
@@ -365,17 +360,17 @@ def _filter(rule: Rule, cal: masks.Calendar) -> int:
             by_month_day = (start.day,)
             if rule.freq is _YEARLY:
                 by_month = by_month or (start.month,)
+    if by_month_day:
+        parts.append(cal.month_days(by_month_day))
     if by_month:
         parts.append(cal.months(by_month))
     if rule.by_week_no:
         parts.append(cal.weeks(rule.by_week_no, rule.wkst))
     if rule.by_year_day:
         parts.append(cal.year_days(rule.by_year_day))
-    if by_month_day:
-        parts.append(cal.month_days(by_month_day))
-    if rule.by_day:
-        parts.append(_by_day(rule, cal))
-    mask = reduce(and_, parts) if parts else cal.full
+    mask = parts[0] if parts else cal.full
+    for part in parts[1:]:
+        mask &= part
     return _positions(rule, cal, mask) if rule.by_set_pos else mask
 
 
@@ -437,25 +432,17 @@ def _weeks_apart(rule: Rule, pattern: int) -> tuple[int, int]:
     return turned & ((1 << period) - 1) | turned >> period, period
 
 
-def _mask(rule: Rule, first: dt.date, last: dt.date) -> int:
+def _mask(rule: Rule, span: masks.Span) -> int:
     """Return the days of a span without regard to the rule's start and end."""
-    begin = first.toordinal()
-    size = last.toordinal() - begin + 1
     pattern = _week_pattern(rule)
-    if pattern is not None:
-        if rule.interval == 1:
-            return masks.phased(pattern, 7, begin, size)
-        if rule.freq is _WEEKLY:
-            return masks.phased(*_weeks_apart(rule, pattern), begin, size)
-        if rule.freq is _DAILY:
-            mask = _phase(rule, begin, size, None)
-            if pattern == 127:
-                return mask
-            return mask & masks.phased(pattern, 7, begin, size)
-    cal = masks.calendar(first.year, last.year)
-    mask = _filter(rule, cal) >> (begin - cal.origin) & ((1 << size) - 1)
+    if pattern is not None and rule.freq is _WEEKLY and rule.interval > 1:
+        return masks.phased(*_weeks_apart(rule, pattern), span.begin, span.size)
+    if pattern is None:
+        mask = span.cut(_filter(rule, span.calendar))
+    else:
+        mask = span.weekly(pattern)
     if rule.interval > 1:
-        mask &= _phase(rule, begin, size, cal)
+        mask &= _phase(rule, span.begin, span.size, span.calendar)
     return mask
 
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import enum
+import sys
+from array import array
 from bisect import bisect
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib import resources
-from itertools import compress, groupby, pairwise
-from operator import itemgetter
+from itertools import chain, compress, groupby, pairwise, repeat
+from operator import add, itemgetter
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -377,14 +379,16 @@ def expand(
         later: How many days after each day the clock is read, as at a window's end.
     """
     begin, size, mask = _asked(days, first, last, later)
-    chosen, second = flags(mask, size), _second(_naive(at))
-    found: list[dt.datetime] = []
+    second, count = _second(_naive(at)), mask.bit_count()
+    chosen = b"" if count == size else flags(mask, size)
+    runs = []
+    for low, high, offset in _classes(zone, begin, size, second):
+        many = chosen.count(1, low, high) if chosen else high - low
+        runs.append(repeat(dt.timedelta(0, second - offset, at.microsecond), many))
     try:
         midnights = _midnights(begin, size)
-        for low, high, offset in _classes(zone, begin, size, second):
-            away = dt.timedelta(0, second - offset, at.microsecond)
-            some = compress(midnights[low:high], chosen[low:high])
-            found += [midnight + away for midnight in some]
+        some = compress(midnights, chosen) if chosen else midnights
+        found = list(map(add, some, chain.from_iterable(runs)))
     except OverflowError:
         raise _at_the_edge(first if first.year < dt.MAXYEAR else last) from None
     for place, moment in _by_policy(zone, begin, size, mask, at, policy):
@@ -401,19 +405,52 @@ def timestamps(
     policy: Policy = RFC,
     *,
     later: int = 0,
-) -> tuple[int, ...]:
+) -> array[int]:
     """Return the instants of ``expand`` as POSIX seconds, in a fraction of the time."""
     begin, size, mask = _asked(days, first, last, later)
     second = _second(_naive(at))
-    zero = (begin - _EPOCH) * _DAY + second
-    chosen = b"" if mask.bit_count() == size else flags(mask, size)
-    found: list[int] = []
-    for low, high, offset in _classes(zone, begin, size, second):
-        run = range(zero - offset + low * _DAY, zero - offset + high * _DAY, _DAY)
-        found += compress(run, chosen[low:high]) if chosen else run
+    runs = tuple(_classes(zone, begin, size, second))
+    found = _each_day((begin - _EPOCH) * _DAY + second, runs)
+    if mask.bit_count() < size:
+        found = array("q", compress(found, flags(mask, size)))
     for place, moment in _by_policy(zone, begin, size, mask, at, policy):
         found[place] = int(moment.timestamp())
-    return tuple(found)
+    return found
+
+
+_Runs = tuple[tuple[int, int, int], ...]
+_AHEAD = 2  # days: more than any offset
+
+
+def _each_day(zero: int, runs: _Runs) -> array[int]:
+    """Return the POSIX seconds of a wall clock on each day of runs, from a first on."""
+    if zero < _AHEAD * _DAY:
+        seconds = [
+            range(low * _DAY - away, high * _DAY - away, _DAY)
+            for low, high, away in runs
+        ]
+        return array("q", map(zero.__add__, chain.from_iterable(seconds)))
+    # Numbers as long as the array: one addition adds in all its places at once.
+    aheads, ones = _lanes(runs)
+    moments = aheads + (zero - _AHEAD * _DAY) * ones
+    found = (
+        array("q", moments.to_bytes(8 * runs[-1][1], "little")) if runs else array("q")
+    )
+    if sys.byteorder == "big":
+        found.byteswap()
+    return found
+
+
+@lru_cache(maxsize=64)
+def _lanes(runs: _Runs) -> tuple[int, int]:
+    """Return how far ahead of the first day each is, and ones, 64 bits for each day."""
+    aheads = b"".join(
+        ((_AHEAD + day) * _DAY - offset).to_bytes(8, "little")
+        for low, high, offset in runs
+        for day in range(low, high)
+    )
+    ones = ((1 << 8 * len(aheads)) - 1) // ((1 << 64) - 1)
+    return int.from_bytes(aheads, "little"), ones
 
 
 def _asked(
