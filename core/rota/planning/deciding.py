@@ -283,7 +283,8 @@ class Deciding(Parting):
         schedule = told.schedule
         assert schedule.ref is not None
         said = self.seen.source.prints.get(schedule.ref.key)
-        if said is None or not lasting(schedule, self.hours.first_day):
+        exact = told.fidelity is Fidelity.EXACT
+        if said is None or not exact or not lasting(schedule, self.hours.first_day):
             return
         found = []
         for link, (piece, record) in pairs:

@@ -11,7 +11,7 @@ from rota.model import (
     Recurring,
     Schedule,
 )
-from rota.translation import Fidelity, Piece
+from rota.translation import Piece
 
 from .snapshots import LinkState
 from .telling import Wanted
@@ -76,10 +76,9 @@ def lasting(schedule: Schedule, first: dt.date) -> bool:
 
 
 def stays(piece: Piece, record: Schedule, schedule: Schedule) -> bool:
-    """Tell whether a piece of a lasting schedule is never due, and never goes."""
+    """Tell whether a piece of what is exact and lasts is never due, and never goes."""
     return (
         isinstance(piece.timing, Recurring)
-        and piece.fidelity is Fidelity.EXACT
         and piece.last is None
         and not piece.make_on
         and record.zone_name == schedule.zone_name
