@@ -345,6 +345,12 @@ class Prints:
     def __len__(self) -> int:
         return len(self._sorted)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Prints) and self._sorted == other._sorted
+
+    def __hash__(self) -> int:
+        return hash(len(self))
+
     def __iter__(self) -> Iterator[int]:
         return iter(self._sorted)
 

@@ -44,6 +44,7 @@ from rota.vendor import (
     Budget,
     Completeness,
     Entry,
+    Glance,
     Listing,
     Mark,
     Scope,
@@ -64,6 +65,8 @@ FILTERS = (
 )
 """The filters that the vendor documents for its list of tasks."""
 _ALL = Scope()
+_CLOCKS_APART = dt.timedelta(hours=2)  # more than the vendor's and ours ever are
+_READERS = 16  # whose last glances are kept
 _SAID = 300  # characters of the vendor's own message that an error shows
 
 
@@ -83,6 +86,7 @@ class Trackops(Account):
         self.capabilities = capabilities(settings)
         self._clock = clock
         self._asked = Asked(user=settings.username, rights=("full access",))
+        self._glanced: dict[str, tuple[Glance, Listing[Schedule]]] = {}
         pace = settings.pace_seconds
         self._client = Client(
             account=account,
@@ -97,9 +101,18 @@ class Trackops(Account):
         """
         List tasks, those due within the scope's window.
 
-        No filter finds a mark, so a scope with a mark reads the whole window.
+        No filter finds a mark, so a scope with a mark reads the whole window. A glance
+        like the one before reads no page where two counts say that nothing changed.
         """
-        return self._tasks(scope, self._parse_task)
+        if not isinstance(scope, Glance):
+            return self._tasks(scope, self._parse_task)
+        if before := self._as_before(scope):
+            return before
+        found = self._tasks(scope, self._parse_task)
+        if len(self._glanced) >= _READERS:
+            self._glanced.clear()
+        self._glanced[scope.under] = scope, found
+        return found
 
     def tasks(self, **filters: int | str | dt.date) -> Listing[Schedule]:
         """
@@ -224,11 +237,31 @@ class Trackops(Account):
                 Completeness.REREAD_BY_ID,
                 scope=scope,
             )
-        filters: dict[str, str] = {}
-        if scope.window is not None:
-            first, last = scope.window
-            filters = {"due_from": first.isoformat(), "due_to": last.isoformat()}
-        return self._list(_TASKS, parse, scope=scope, filters=filters)
+        return self._list(_TASKS, parse, scope=scope, filters=_due_within(scope))
+
+    def _as_before(self, scope: Glance) -> Listing[Schedule] | None:
+        """
+        Return the last glance if it was the same, and its tasks are as they were.
+
+        They are if they are as many as then and none was made or changed since, "as
+        determined by the system": ``updated_from`` says so on the page of tasks.
+        """
+        asked, seen = self._glanced.get(scope.under, (None, None))
+        if seen is None or asked != scope or not seen.certificate.complete:
+            return None
+        now, read_at = self._clock.now(), seen.certificate.read_at
+        if now - read_at < _CLOCKS_APART:
+            return None  # what was changed just before it was read would be told as new
+        since = _told("updated_from", read_at - _CLOCKS_APART)
+        filters = _due_within(scope)
+        try:
+            changed = self._count(_TASKS, {**filters, "updated_from": since})
+            if changed or self._count(_TASKS, filters) != seen.certificate.rows:
+                return None
+        except (Refused, BadAnswer):
+            return None
+        certificate = attrs.evolve(seen.certificate, read_at=now)
+        return attrs.evolve(seen, certificate=certificate)
 
     def _by_id(self, key: str) -> tuple[Json, ...]:
         """Read one task; it is gone only if its path and the list both say so."""
@@ -315,6 +348,13 @@ class Trackops(Account):
             filters=tuple(f"{name}={value}" for name, value in (filters or {}).items()),
             under=[repr(self.settings)],
         )
+
+
+def _due_within(scope: Scope) -> dict[str, str]:
+    if scope.window is None:
+        return {}
+    first, last = scope.window
+    return {"due_from": first.isoformat(), "due_to": last.isoformat()}
 
 
 def _told(name: str, value: int | str | dt.date) -> str:

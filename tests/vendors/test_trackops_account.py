@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import attrs
 import pytest
@@ -40,7 +41,7 @@ from rota.model import (
 )
 from rota.sandbox import Fault, FaultKind, Server, serve
 from rota.secrets import Secret
-from rota.vendor import Completeness, Removal, Scope, make_mark
+from rota.vendor import Completeness, Glance, Removal, Scope, make_mark
 from rota_trackops import mapping
 from rota_trackops.api import Trackops
 from rota_trackops.sandbox import TOKEN, TrackopsSandbox
@@ -175,6 +176,69 @@ def test_a_window_narrows_by_due_day(account: Trackops) -> None:
     days = [item.timing.day for item in found.items if isinstance(item.timing, Once)]
     assert days == [TODAY, TODAY + dt.timedelta(1)]
     assert found.certificate.filters == ("due_from=2026-11-23", "due_to=2026-11-24")
+
+
+def test_a_second_glance_is_two_counts(
+    open_account: Open, server: Server, sandbox: TrackopsSandbox
+) -> None:
+    """Where nobody changed a task for hours, a glance reads no page and says the same."""
+    account = open_account(page_size=2)
+    glance = Glance(window=WEEK, under="a plan")
+    sandbox.clock.advance(dt.timedelta(hours=3))
+    first = account.schedules(glance)
+    for hours in (2, 3, 4):
+        asked = len(server.requests)
+        sandbox.clock.advance(dt.timedelta(hours=hours))
+        later = sandbox.clock.now()
+        again = account.schedules(glance)
+        assert len(server.requests) - asked == 2
+        assert again.certificate.read_at == later
+    assert attrs.evolve(again, certificate=first.certificate) == first
+
+
+@pytest.mark.parametrize("clocks_apart", [-90, 0, 90])
+@pytest.mark.parametrize("minutes", [5, 125])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda at: at.edit(2, title="Another"),
+        lambda at: at.delete(2),
+        lambda at: at.edit(2, due_on=TODAY + dt.timedelta(40)),
+        lambda at: (at.delete(2), at.add_task("New", TODAY)),
+    ],
+    ids=["changed", "gone", "moved", "exchanged"],
+)
+def test_a_glance_sees_whatever_changed(
+    account: Trackops,
+    sandbox: TrackopsSandbox,
+    change: Callable[[TrackopsSandbox], object],
+    minutes: int,
+    clocks_apart: int,
+) -> None:
+    """A task changed, gone, moved or exchanged is seen, with clocks an hour apart, too."""
+    glance = Glance(window=WEEK, under="a plan")
+    sandbox.clock.advance(dt.timedelta(hours=3))
+    account.schedules(glance)
+    sandbox.clock.advance(dt.timedelta(minutes=minutes))
+    apart = dt.timedelta(minutes=clocks_apart)
+    with patch.object(sandbox, "now", lambda: sandbox.clock.now() + apart):
+        change(sandbox)
+        seen = account.schedules(glance)
+    assert seen.items == account.schedules(Scope(window=WEEK)).items
+
+
+def test_a_vendor_that_does_not_know_the_filter_is_read_whole(
+    account: Trackops, sandbox: TrackopsSandbox
+) -> None:
+    """Where the vendor refuses to tell what changed, every page is read."""
+    glance = Glance(window=WEEK, under="a plan")
+    sandbox.clock.advance(dt.timedelta(hours=3))
+    account.schedules(glance)
+    sandbox.clock.advance(dt.timedelta(hours=3))
+    sandbox.delete(2)
+    sandbox.faults.add(Fault(kind=FaultKind.SERVER_ERROR, status=400))
+    found = account.schedules(glance).items
+    assert found == account.schedules(Scope(window=WEEK)).items
 
 
 def test_records_are_read_by_their_ids(
