@@ -4,7 +4,7 @@ Measure rota beside its peers, side by side in one run; run by ``make bench``.
     PYTHONPATH=tests:tests/bench python -P tests/bench/run.py --write --large --rust
 
 ``--write`` puts the page into docs/performance.md. ``--large`` goes on to translate
-10,000 and plan 100,000 schedules, ``--huge`` to translate 100,000.
+10,000 and plan 100,000 schedules, ``--huge`` to translate 100,000 and 1,000,000.
 ``--rust`` measures beside rrule 0.0.1 from PyPI, which has to be on PYTHONPATH;
 ``--peers DIR`` beside octoDNS and vdirsyncer, in an environment of their own at DIR.
 """
@@ -206,7 +206,7 @@ def main() -> int:
     asked.add_argument(
         "--large", action="store_true", help="Go on to 10,000 or 100,000."
     )
-    asked.add_argument("--huge", action="store_true", help="Translate 100,000.")
+    asked.add_argument("--huge", action="store_true", help="Translate up to 1,000,000.")
     asked.add_argument("--rust", action="store_true", help="Measure rrule, too.")
     asked.add_argument(
         "--peers", type=Path, help="Measure octoDNS and vdirsyncer, too."
@@ -233,7 +233,7 @@ def main() -> int:
     told = [
         1_000,
         *([10_000] if large else []),
-        *([100_000] if words.huge else []),
+        *([100_000, 1_000_000] if words.huge else []),
     ]
     # Fewer take hardly longer than it takes to start.
     planned = [10_000, *([100_000] if words.large else [])]
