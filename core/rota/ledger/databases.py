@@ -471,6 +471,9 @@ class Postgres(Database):
             waits = "on" if self._durable else "off"
             self._run(f"SET synchronous_commit = {waits}", ())
             self._run(f"SET lock_timeout = '{BUSY_SECONDS}s'", ())
+            # Pages are read in the order of the key. On a table without statistics the
+            # planner would rather gather and sort all that is left, for each of them.
+            self._run("SET enable_bitmapscan = off", ())
             for name, fence in self._claims:
                 self._run("SELECT pg_try_advisory_lock(?)", (self._key(name, fence),))
         return self._connection
