@@ -15,37 +15,56 @@ import os
 import random
 import sys
 import tempfile
+import tracemalloc
 import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from time import perf_counter, process_time
 
 from pairs import patrol, planned, world
 
 from rota import convert
 from rota.clock import StillClock
-from rota.ledger import Ledger
-from rota.ledger.databases import SQLite
+from rota.ledger import Enrolled, Ledger
 from rota.ledger.values import packed
+from rota.vendor import Prints, RollCall
 
 
 NOW = dt.datetime(2027, 1, 4, 12, tzinfo=dt.UTC)
 ROUNDS = 5
 LOOKUPS = 2_000
+AT_ONCE = 50_000
 _INSERT = (
     "INSERT INTO link (pair, source, n, target, agreed, seen, generation, form, since,"
-    " first, last, handed, said, shown) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " first, last, handed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+SIDES = ("source", "target")
+_SIZES = {
+    "SQLite": "SELECT (SELECT sum(pgsize) FROM dbstat WHERE name = 'link'),"
+    " (SELECT sum(pgsize) FROM dbstat WHERE name = 'link_target'),"
+    " (SELECT sum(pgsize) FROM dbstat WHERE name LIKE '%roll%')",
+    "PostgreSQL": "SELECT pg_table_size('link'), pg_indexes_size('link'),"
+    " pg_total_relation_size('roll')",
+}
 
 
-def resident() -> float:
-    """Return the memory that the process holds now, in MB."""
-    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
-    return int(pages) * os.sysconf("SC_PAGESIZE") / 2**20
+def key(side: str, n: int) -> str:
+    """Name a record as a link does."""
+    return (
+        f"schedule:{10**7 + n}"
+        if side == "source"
+        else f"schedule:entry-{2 * 10**7 + n}"
+    )
+
+
+def print_of(side: str, n: int) -> int:
+    """Return a number that may be the print of a row."""
+    return (2 * n + (side == "source") + 1) * 0x9E3779B97F4A7C15 % 2**64 - 2**63
 
 
 def fill(ledger: Ledger, many: int) -> None:
-    """Link so many records, in no order, each with the prints of its two rows."""
+    """Link so many records, in no order, and note that their rows agree."""
     state, chance = ledger.pair("patrols"), random.Random(1)
     agreed, seen = ledger.keep(b'{"says":"source"}', b'{"says":"target"}')
     numbers = list(range(many))
@@ -58,42 +77,56 @@ def fill(ledger: Ledger, many: int) -> None:
                 (
                     *(state.id, str(10**7 + n), 0, f"entry-{2 * 10**7 + n}"),
                     *(agreed, seen, 0, form, NOW.date().toordinal(), None, None, 0),
-                    *(chance.getrandbits(64) - 2**63, chance.getrandbits(64) - 2**63),
                 )
                 for n in numbers
             ),
         )
+        ledger._moved(state.id, many)
+    for start in range(0, many, AT_ONCE):
+        some = range(start, min(start + AT_ONCE, many))
+        rows = {
+            side: [
+                Enrolled(key=key(side, n), print=print_of(side, n), place=None)
+                for n in some
+            ]
+            for side in SIDES
+        }
+        assert ledger.agree(state, ledger.moves(state), (), rows, whole=not start)
 
 
-def size(ledger: Ledger, many: int) -> float:
-    """Return the bytes of a link, its indexes included."""
-    if isinstance(ledger._database, SQLite):
-        ask = "SELECT sum(pgsize) FROM dbstat WHERE name IN ('link', 'link_target')"
-    else:
-        ask = "SELECT pg_total_relation_size('link')"
-    return float(ledger._database.query(ask)[0][0]) / many
-
-
-def timed(act: Callable[[], object]) -> tuple[float, float]:
+def timed(act: Callable[[], object]) -> tuple[float, float, float]:
     """
-    Return how many seconds something takes, on the clock and of this process.
+    Return what something takes: seconds on the clock, of this process, MB at most.
 
     The least of some rounds: a busy machine makes them longer, and nothing shorter.
+    Memory is what Python takes in another round, which that makes slower.
     """
     took = []
     for _ in range(ROUNDS):
         began, own = perf_counter(), process_time()
         act()
         took.append((perf_counter() - began, process_time() - own))
-    return min(clock for clock, _ in took), min(own for _, own in took)
+    tracemalloc.start()
+    act()
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    clocks, owns = zip(*took, strict=True)
+    return min(clocks), min(owns), most / 2**20
 
 
-def quiet(ledger: Ledger, many: int) -> None:
+def quiet(ledger: Ledger, told: Mapping[str, array[int]]) -> None:
     """Do all that the ledger does where two listings show nothing new."""
+    many = len(told["source"])
     state = ledger.pair("patrols")
     known = ledger.known(state)
-    assert (len(known.said), known.bare) == (many, 0)
+    assert (known.links, known.settled, known.loose) == (many, many, set())
+    for side in SIDES:
+        call = RollCall(Prints(partial(ledger.prints, state, side)))
+        assert all(map(call.answers, told[side]))
+        assert call.end(()) == (many, set(), set())
     assert not ledger.open_intents(state)
+    assert ledger.moves(state) == known.moves
+    assert ledger.standing(state)
 
 
 def figures(name: str, where: str, many: int) -> str:
@@ -111,15 +144,14 @@ def figures(name: str, where: str, many: int) -> str:
             for n in some:
                 assert ledger.linked(state, f"schedule:entry-{2 * 10**7 + n}")
 
-        each = size(ledger, many)
+        sizes = [float(one) / many for one in ledger._database.query(_SIZES[name])[0]]
         looks = [timed(act)[0] / LOOKUPS * 1e6 for act in (by_source, by_target)]
-        before = resident()
-        took, own = timed(lambda: quiet(ledger, many))
-        more = resident() - before
-    return (
-        f"| {name} | {many:,} | {each:.0f} | {looks[0]:.0f} | {looks[1]:.0f} "
-        f"| {took:.2f} | {own:.2f} | {more:.0f} |"
-    )
+        told = {
+            side: array("q", (print_of(side, n) for n in range(many))) for side in SIDES
+        }
+        took, own, more = timed(lambda: quiet(ledger, told))
+    cells = [*(f"{one:.0f}" for one in (*sizes, *looks)), f"{took:.2f}", f"{own:.2f}"]
+    return f"| {name} | {many:,} | {' | '.join(cells)} | {more:.1f} |"
 
 
 @contextlib.contextmanager
@@ -148,10 +180,11 @@ def table(many: int) -> str:
     """Measure every database that is there, and return the table."""
     lines = [
         (
-            "| database | links | bytes a link | µs by source | µs by target "
-            "| s to find nothing new | of these our own | MB more |"
+            "| database | links | bytes of a row | of its index | of its prints "
+            "| µs by source | µs by target | s to find nothing new | of these our own "
+            "| MB at most |"
         ),
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        f"| --- |{' ---: |' * 9}",
     ]
     with places() as found:
         lines += [figures(name, where, many) for name, where in found.items()]

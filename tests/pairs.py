@@ -180,5 +180,5 @@ def planned(pair: Pair, ledger: Ledger, clock: StillClock) -> Plan:
     assert list(left.values()) == [Fidelity.EXACT] * quick.unread
     assert attrs.evolve(quick, fidelities=told | left, unread=0) == made
     assert quick.digest == made.digest
-    remember(pair, ledger, settled)
+    remember(pair, ledger, again, settled)
     return made

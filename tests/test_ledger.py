@@ -18,18 +18,19 @@ import threading
 import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rota.clock import StillClock
 from rota.errors import LeaseHeld, LedgerError, RotaError, UsageError, ValueRefused
 from rota.ledger import (
-    Agreed,
     Dispute,
+    Enrolled,
     Lease,
     Ledger,
     Link,
@@ -41,6 +42,7 @@ from rota.ledger import (
 )
 from rota.ledger.databases import Dialect, SQLite
 from rota.ledger.migrations import MIGRATIONS, TABLES, migrate
+from rota.vendor import Prints, RollCall
 
 
 NOON = dt.datetime(2027, 1, 4, 12, tzinfo=dt.UTC)
@@ -66,10 +68,37 @@ def a_link(
     return Link(**(fields | more))  # type: ignore[arg-type]
 
 
-def agreed(link: Link, said: int, shown: int) -> Agreed:
-    names = ("source", "n", "target", "agreed", "seen")
-    fields = {name: getattr(link, name) for name in names}
-    return Agreed(**fields, said=said, shown=shown)
+def note(
+    scene: Scene,
+    source: dict[str, int],
+    target: dict[str, int],
+    *,
+    moves: int | None = None,
+    whole: bool = True,
+) -> bool:
+    """Note the prints of rows, as they were listed, of all links or of these."""
+    ledger = scene.ledger
+    links = ledger.links(scene.pair)
+    return ledger.agree(
+        scene.pair,
+        ledger.moves(scene.pair) if moves is None else moves,
+        [
+            (each.source, each.target)
+            for each in links
+            if whole or each.source in source
+        ],
+        {
+            side: [Enrolled(key=key, print=said, place=0) for key, said in rows.items()]
+            for side, rows in (("source", source), ("target", target))
+        },
+        whole=whole,
+    )
+
+
+def told(ledger: Ledger, pair: PairState, side: str) -> list[int]:
+    """Return the prints that a quick look would go by."""
+    struck = ledger.known(pair).struck[side]
+    return [one for block in ledger.prints(pair, side, struck) for one in block]
 
 
 class Scene:
@@ -255,53 +284,70 @@ class LedgerPromises:
         told = [(link.source, link.n) for link in scene.ledger.links(scene.pair)]
         assert told == sorted((name, n) for name in names for n in (2, 10))
 
-    # Prints of rows
+    # The roll
 
     def test_prints_are_kept_until_the_link_moves_on(self, scene: Scene) -> None:
         """What rows were found to agree is known until somebody writes the link."""
+        ledger, pair = scene.ledger, scene.pair
         scene.write(a_link())
-        scene.write(a_link(n=1, target="schedule:71"))
-        (one, two) = scene.ledger.links(scene.pair)
-        assert scene.ledger.known(scene.pair).bare == 2
-        scene.ledger.agree(scene.pair, [agreed(one, 5, -6), agreed(two, 5, 2**62)])
-        known = scene.ledger.known(scene.pair)
-        assert (list(known.said), list(known.shown), known.bare) == (
-            [5, 5],
-            [-6, 2**62],
-            0,
-        )
-        assert list(scene.ledger.touched(scene.pair, [], [7])) == []
-        scene.write(a_link(seen=digest(TARGET_SAYS_MORE)))
-        known = scene.ledger.known(scene.pair)
-        assert (list(known.said), list(known.shown), known.bare) == ([5], [2**62], 1)
-        touched = scene.ledger.touched(scene.pair, [], [])
-        assert [(link.n, link.said, link.shown) for link in touched] == [
-            (0, None, None),
-            (1, 5, 2**62),
-        ]
+        scene.write(a_link(source="schedule:8", target="schedule:80"))
+        known = ledger.known(pair)
+        assert (known.links, known.settled) == (2, 0)
+        source = {"schedule:8": 5, "schedule:7": -6}
+        target = {"schedule:70": 2**62, "schedule:80": -(2**63)}
+        assert note(scene, source, target)
+        known = ledger.known(pair)
+        assert (known.links, known.settled, known.loose) == (2, 2, frozenset())
+        assert told(ledger, pair, "source") == [5, -6]
+        assert told(ledger, pair, "target") == [2**62, -(2**63)]
+        scene.write(a_link(target="schedule:71"))
+        known = ledger.known(pair)
+        assert known.loose == {"schedule:7"}
+        assert known.struck["target"] == {"70", "71"}
+        assert told(ledger, pair, "source") == [5]
+        assert told(ledger, pair, "target") == [-(2**63)]
+        assert note(scene, {"schedule:7": 9}, {"schedule:71": 10}, whole=False)
+        assert told(ledger, pair, "source") == [9, 5]
+        assert told(ledger, pair, "target") == [10, -(2**63)]
+        scene.erase(a_link(source="schedule:8", target="schedule:80"), since=TODAY)
+        assert told(ledger, pair, "source") == [9]
+        assert told(ledger, pair, "target") == [10]
 
-    def test_prints_of_a_link_that_moved_on_are_not_taken(self, scene: Scene) -> None:
-        """Two rows that agreed on an older image say nothing of the present one."""
+    def test_nothing_is_noted_of_a_pair_that_moved_on(self, scene: Scene) -> None:
+        """Rows that agreed on older images, or in an older roll, say nothing now."""
         scene.write(a_link())
-        (before,) = scene.ledger.links(scene.pair)
+        moves = scene.ledger.moves(scene.pair)
         scene.write(a_link(seen=digest(TARGET_SAYS_MORE)))
-        scene.ledger.agree(scene.pair, [agreed(before, 1, 2)])
-        assert scene.ledger.known(scene.pair).bare == 1
+        rows = {"schedule:7": 1}, {"schedule:70": 2}
+        assert not note(scene, *rows, moves=moves)
+        assert scene.ledger.known(scene.pair).settled == 0
+        moves = scene.ledger.moves(scene.pair)
+        assert note(scene, *rows, moves=moves)
+        assert not note(scene, *rows, moves=moves)
+
+    def test_what_was_decided_and_is_not_settled_is_loose(self, scene: Scene) -> None:
+        """Every source of a link is in the roll or loose, and what is gone is neither."""
+        ledger, pair = scene.ledger, scene.pair
+        for n in "123":
+            scene.write(a_link(source=f"schedule:{n}", target=f"schedule:{n}0"))
+        note(scene, {"schedule:1": 1, "schedule:2": 2}, {"schedule:10": 1})
+        assert ledger.known(pair).loose == {"schedule:3"}
+        scene.erase(a_link(source="schedule:3", target="schedule:30"), since=TODAY)
+        note(scene, {"schedule:1": 7}, {"schedule:10": 7}, whole=False)
+        assert ledger.known(pair).loose == frozenset()
+        assert ledger.known(pair).struck == {"source": set(), "target": set()}
+        assert ledger.enrolled(pair, "source", prints={2}, keys=["schedule:1"]) == {
+            "schedule:1": 7,
+            "schedule:2": 2,
+        }
 
     def test_a_source_is_touched_as_a_whole(self, scene: Scene) -> None:
-        """One print that is lost gives all links of its source, and no others."""
+        """One record gives all links of its source, and no others."""
         for source in ("schedule:1", "schedule:2", "schedule:3"):
             for n in (0, 1):
                 target = f"schedule:{source[-1]}{n}"
                 scene.write(a_link(source=source, n=n, target=target))
-        scene.ledger.agree(
-            scene.pair,
-            [
-                agreed(link, int(link.source[-1]), int(link.target[-2:]))
-                for link in scene.ledger.links(scene.pair)
-            ],
-        )
-        touched = scene.ledger.touched(scene.pair, [1], [31])
+        touched = scene.ledger.touched(scene.pair, ["schedule:1"], ["schedule:31"])
         assert [link.target[-2:] for link in touched] == ["10", "11", "30", "31"]
 
     # Images
@@ -732,7 +778,7 @@ class LedgerPromises:
             scene.ledger.backup(tmp_path / "nowhere" / "backup.db")
 
     def test_check_finds_what_was_tampered_with(self, scene: Scene) -> None:
-        """A changed value and a wrong recovery list do not go unnoticed."""
+        """A changed value, a lost link and a wrong recovery list do not go unnoticed."""
         scene.write(a_link())
         scene.intend()
         assert scene.ledger.check() == ()
@@ -742,8 +788,10 @@ class LedgerPromises:
         )
         database.execute("DELETE FROM pending")
         database.execute("INSERT INTO pending (run, seq) VALUES (1, 1)")
+        database.execute("DELETE FROM link")
         found = "\n".join(scene.ledger.check())
         assert "its bytes have changed" in found
+        assert "pair patrols: it counts 1 links, and has 0" in found
         assert "run 1, change 2: no final outcome, and not in" in found
         assert "run 1, change 1: settled, and still in" in found
 
@@ -1208,11 +1256,6 @@ def test_a_million_links_stay_small(tmp_path: Path) -> None:
                     ),
                     TODAY,
                 )
-        links = list(ledger.links(scene.pair))[1:]
-        ledger.agree(
-            scene.pair,
-            (agreed(one, 2**62 - n, -(2**62) + n) for n, one in enumerate(links)),
-        )
         pages = dict(
             database.query(
                 "SELECT name, sum(pgsize) FROM dbstat"
@@ -1221,15 +1264,63 @@ def test_a_million_links_stay_small(tmp_path: Path) -> None:
             if has_dbstat()
             else [("link", path.stat().st_size + Path(f"{path}-wal").stat().st_size)]
         )
-        assert sum(pages.values()) / count <= 130
-        tracemalloc.start()
-        known = ledger.known(scene.pair)
-        _, most = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        assert len(known.said) == len(known.shown) == count
-        assert most / count <= 48, "the prints of a row are packed, two numbers each"
+        assert sum(pages.values()) / count <= 125
         (values,) = database.query("SELECT count(*) FROM value")[0]
         assert values == 3
+
+
+def test_a_roll_is_called_at_constant_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many rows are known, a look that meets them in order holds a few."""
+    monkeypatch.setattr("rota.ledger.rolls._BLOCK", 100)
+    count = 20_000
+    with Ledger.open(":memory:", clock=StillClock(NOON)) as ledger:
+        scene = Scene(ledger, StillClock(NOON))
+        note(scene, {f"schedule:{n}": n * 2**30 for n in range(count)}, {})
+        tracemalloc.start()
+        call = RollCall(Prints(partial(ledger.prints, scene.pair, "source")))
+        assert all(call.answers(n * 2**30) for n in range(count))
+        assert call.end(()) == (count, frozenset(), frozenset())
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most <= 4 * count, "half of what the packed prints alone would take"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(0, 14), unique=True), min_size=1, max_size=5),
+    st.sets(st.integers(0, 14)),
+)
+def test_a_roll_keeps_the_order_of_the_listing(
+    listings: list[list[int]], unwanted: set[int]
+) -> None:
+    """Rows that come, go and change are where they were listed, in blocks of any size."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Ledger.open(":memory:", clock=StillClock(NOON)) as ledger,
+    ):
+        patch.setattr("rota.ledger.rolls._BLOCK", 3)
+        pair = ledger.pair("patrols")
+        held: dict[int, int] = {}
+        for turn, listed in enumerate(listings):
+            # Every third row changes; what was not listed or is unwanted goes.
+            now = {n: n + 100 * turn * (n % 3 == 0) for n in sorted(listed)}
+            met, rows = 0, []
+            for n, said in now.items():
+                if held.get(n) == said:
+                    met += 1
+                elif n not in unwanted:
+                    row = Enrolled(key=f"schedule:{n}", print=said, place=met)
+                    rows.append(row)
+            gone = [n for n, said in held.items() if now.get(n) != said]
+            ledger.agree(
+                pair,
+                ledger.moves(pair),
+                [(f"schedule:{n}", "") for n in {*gone, *unwanted}],
+                {"source": rows, "target": ()},
+                whole=False,
+            )
+            held = {n: said for n, said in now.items() if n not in unwanted}
+            assert told(ledger, pair, "source") == list(held.values())
 
 
 def has_dbstat() -> bool:
@@ -1301,7 +1392,9 @@ def test_a_transaction_is_whole_or_nothing() -> None:
     database = SQLite(":memory:")
     migrate(database)
     with contextlib.suppress(ZeroDivisionError), database.transaction():
-        database.execute("INSERT INTO pair (id, name) VALUES (1, 'a')")
+        database.execute(
+            "INSERT INTO pair (id, name, moves, links) VALUES (1, 'a', 0, 0)"
+        )
         raise ZeroDivisionError
     assert database.query("SELECT * FROM pair") == []
     database.close()

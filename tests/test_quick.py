@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 from pathlib import Path
 
 import attrs
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pairs import World, patrol, planned, world
@@ -14,13 +16,25 @@ from stages import patrols, stage
 from rota.applying import apply
 from rota.crosswalk import Crosswalk, Row
 from rota.gathering import gather, remember
+from rota.http import Page, listing
 from rota.mirroring import Health, cycle
-from rota.model import ScheduleStatus
+from rota.model import Kind, Ref, Schedule, ScheduleStatus
 from rota.planning import Plan, Snapshot, decide
 from rota.recurrence import Rule, monthly, weekly
+from rota.vendor import (
+    Asked,
+    Completeness,
+    Entry,
+    Glance,
+    Listing,
+    Prints,
+    RollCall,
+    Scope,
+)
 
 
 MONDAY = dt.date(2027, 1, 4)
+MONDAY_NOON = dt.datetime(2027, 1, 4, 12, tzinfo=dt.UTC)
 
 
 def _blind(**terms: object) -> World:
@@ -39,7 +53,7 @@ def _step(w: World) -> Plan:
 
 def _look(w: World) -> Snapshot:
     seen = gather(w.pair, w.ledger, clock=w.clock, quick=True)
-    remember(w.pair, w.ledger, decide(seen)[1])
+    remember(w.pair, w.ledger, seen, decide(seen)[1])
     return seen
 
 
@@ -191,3 +205,126 @@ def test_sandboxes_are_looked_at_quickly_too(tmp_path: Path) -> None:
         [change] = made.changes
         assert change.after
         assert change.after.task.title == "Another round"
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(0, 30), unique=True, max_size=4), max_size=6),
+    st.lists(st.integers(0, 40), max_size=40),
+    st.randoms(use_true_random=False),
+)
+def test_rows_are_known_in_whatever_order_they_come(
+    blocks: list[list[int]], rows: list[int], chance: random.Random
+) -> None:
+    """Early, late, twice or never: what a roll call tells is what sets would tell."""
+    known = set[int]()
+    for block in blocks:
+        block[:] = [one for one in block if one not in known]
+        known |= set(block)
+    rows += [one for block in blocks for one in block if chance.random() < 0.8]
+    call = RollCall(Prints(lambda: blocks))
+    others = [one for one in rows if not call.answers(one)]
+    assert call.end(others) == (
+        len(known & set(rows)),
+        known & set(others),
+        known - set(rows),
+    )
+    assert not set(rows) - known - set(others)
+
+
+def test_a_known_row_that_comes_twice_is_one_row() -> None:
+    """Where a page moved under the reading, what was missed is not taken for gone."""
+
+    def read(*names: str, known: Prints) -> Listing[Entry]:
+        return listing(
+            [Page(rows=({"id": name},), declared=3) for name in names],
+            account="guards",
+            scope=Glance(under="", known=known),
+            asked=Asked(user="me"),
+            rests_on=Completeness.DECLARED_TOTAL,
+            parse=_entry,
+            key=lambda row: row["id"],  # type: ignore[call-overload, index, no-any-return]
+            read_at=MONDAY_NOON,
+            under="",
+        )
+
+    first = read("1", "2", "3", known=Prints())
+    assert first.certificate.complete
+    prints = Prints(lambda: [list(first.prints.values())])
+    again = read("3", "1", "2", known=prints)
+    assert (again.items, again.same, again.certificate.rows) == ((), 3, 3)
+    moved = read("1", "2", "2", known=prints)
+    assert (moved.items, moved.same, len(moved.lost)) == ((), 2, 1)
+    assert moved.certificate.errors == ("2 distinct rows, and 3 were declared",)
+    other = read("1", "4", "2", known=prints)
+    assert [one.name for one in other.items] == ["4"]
+    assert other.places == {"schedule:4": 1}
+
+
+def _entry(row: object) -> Entry:
+    assert isinstance(row, dict)
+    ref = Ref(account="guards", kind=Kind.SCHEDULE, id=row["id"])
+    return Entry(ref=ref, name=row["id"])
+
+
+def test_a_pair_that_moves_while_it_is_read_is_read_whole() -> None:
+    """A link written between two pages of a quick look leaves nothing out."""
+    w = _settled(3)
+    ref = w.source.held[0].ref
+    assert ref
+    [link] = [
+        x for x in w.ledger.links(w.ledger.pair("patrols")) if x.source == ref.key
+    ]
+    read = w.target.schedules
+
+    def meanwhile(scope: Scope) -> Listing[Schedule]:
+        database = w.ledger._database
+        with database.transaction():
+            w.ledger._put_link(1, link, MONDAY)
+        return read(scope)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(w.target, "schedules", meanwhile)
+        seen = gather(w.pair, w.ledger, clock=w.clock, quick=True)
+    assert (len(seen.source.items), len(seen.links), seen.unread.links) == (3, 3, 0)
+    remember(w.pair, w.ledger, seen, decide(seen)[1])
+    seen = _look(w)
+    assert (len(seen.source.items), len(seen.links)) == (1, 1)
+    assert _look(w).unread.links == 3
+
+
+def test_rows_in_another_order_are_known_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vendor that lists its records the other way round has not changed them."""
+    monkeypatch.setattr("rota.ledger.rolls._BLOCK", 1)
+    w = _settled(6)
+    w.source._records = dict(reversed(w.source._records.items()))
+    seen = _look(w)
+    assert (seen.source.items, seen.unread.schedules) == ((), 6)
+
+
+def test_a_ledger_that_does_not_add_up_is_not_gone_by() -> None:
+    """Where links and known rows are not as many, everything is read."""
+    w = _settled(3)
+    w.ledger._database.execute("UPDATE pair SET links = 4")
+    assert len(_look(w).source.items) == 3
+
+
+def test_what_is_known_is_the_same_while_nothing_moves() -> None:
+    """An account may tell by its scope that it was asked the same; a note is a move."""
+    w = _settled(3)
+    read, asked = w.target.schedules, []
+
+    def listen(scope: Scope) -> Listing[Schedule]:
+        asked.append(scope)
+        return read(scope)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(w.target, "schedules", listen)
+        _look(w)
+        _look(w)
+        w.source.put(patrol("Another"))
+        _step(w)
+        _look(w)
+    glances = [scope for scope in asked if isinstance(scope, Glance)]
+    assert glances[0] == glances[1] != glances[-1]
+    assert glances[0].known != Prints()

@@ -154,7 +154,7 @@ def cycle(
         made, settled = decide(seen)
         if today:
             made = put_right(pair, made, seen)
-        remember(pair, ledger, settled)
+        remember(pair, ledger, seen, settled)
         if made.halts:
             person = any(halt.kind is HaltKind.PERSON for halt in made.halts)
             return Cycle(

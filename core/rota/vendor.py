@@ -12,10 +12,16 @@ import abc
 import datetime as dt
 import hashlib
 import re
-from array import array
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import (
+    Callable,
+    Collection,
+    Hashable,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from enum import StrEnum
+from itertools import chain
 from types import MappingProxyType, TracebackType
 from typing import Any, Generic, NewType, Protocol, Self, TypeAlias, TypeVar
 
@@ -337,28 +343,80 @@ class Scope:
 
 
 class Prints:
-    """Prints of rows, in eight bytes each."""
+    """
+    Prints of rows in the order in which they were listed, some of them at a time.
 
-    def __init__(self, prints: Iterable[int] = ()) -> None:
-        self._sorted = array("q", sorted(set(prints)))
+    Args:
+        blocks: Gives them from the first on whenever it is called; none comes twice.
+        of: What tells these from others: equal where all prints are.
+    """
 
-    def __len__(self) -> int:
-        return len(self._sorted)
+    def __init__(
+        self,
+        blocks: Callable[[], Iterable[Collection[int]]] = tuple,
+        of: Hashable | None = None,
+    ) -> None:
+        self.blocks = blocks
+        self._of = blocks if of is None else of
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Prints) and self._sorted == other._sorted
+        return isinstance(other, Prints) and self._of == other._of
 
     def __hash__(self) -> int:
-        return hash(len(self))
+        return hash(self._of)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._sorted)
+        return chain.from_iterable(self.blocks())
 
-    def find(self, print_: int) -> int:
-        """Return the place of a print in the order of all, -1 where it is not known."""
-        at = bisect_left(self._sorted, print_)
-        known = at < len(self._sorted) and self._sorted[at] == print_
-        return at if known else -1
+
+class RollCall:
+    """
+    Prints are called, and rows answer as they come.
+
+    In whatever order they come, what ``end`` tells is the same. In the order of the
+    prints only a few of these are held, and more with each row that is not known.
+    """
+
+    def __init__(self, known: Prints) -> None:
+        self.met = 0
+        self._known = known
+        self._blocks = filter(None, known.blocks())
+        self._called: set[int] = set()
+        self._newest: frozenset[int] = frozenset()
+        self._strange = 0
+        self._call()
+
+    def _call(self) -> None:
+        self._newest = frozenset(next(self._blocks, ()))
+        self._called |= self._newest
+        self._strange = 0
+
+    def answers(self, print_: int) -> bool:
+        """Tell whether a row was called and has not answered yet."""
+        if print_ not in self._called:
+            self._strange += 1
+            if self._strange > len(self._newest):
+                self._call()
+            return False
+        self._called.remove(print_)
+        self.met += 1
+        if print_ in self._newest:
+            self._call()
+        return True
+
+    def end(
+        self, others: Collection[int]
+    ) -> tuple[int, frozenset[int], frozenset[int]]:
+        """
+        Return how many rows are known, which of the others are, and what none has.
+
+        Args:
+            others: Prints of rows that did not answer: one may have come before it was
+                called, or once more.
+        """
+        lost = self._called.union(*self._blocks)
+        late = frozenset(others and set(others).intersection(self._known))
+        return self.met + len(lost & late), late, frozenset(lost - late)
 
 
 @attrs.frozen(kw_only=True)
@@ -446,6 +504,7 @@ class Listing(Generic[T]):
     Args:
         prints: Of the rows that items were read from, by ``kind:id``; for a
             :class:`Glance` alone.
+        places: How many known rows came before each of these.
         same: How many rows are known to the reader and not among the items; None
             where the account does not take prints.
         lost: Known prints that no row has.
@@ -455,6 +514,7 @@ class Listing(Generic[T]):
     certificate: Certificate
     broken: tuple[Broken, ...] = ()
     prints: Mapping[str, int] = attrs.field(factory=dict)
+    places: Mapping[str, int] = attrs.field(factory=dict)
     same: int | None = None
     lost: frozenset[int] = frozenset()
 

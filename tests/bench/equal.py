@@ -194,8 +194,9 @@ def look(folder: Path, many: int, *, full: bool) -> None:
     clock = StillClock(engine.NOW)
     pair = _pair(folder, clock)
     with Ledger.open(folder / "rota.db", clock=clock) as ledger:
-        made, settled = decide(gather(pair, ledger, clock=clock, quick=True))
-        remember(pair, ledger, settled)
+        seen = gather(pair, ledger, clock=clock, quick=True)
+        made, settled = decide(seen)
+        remember(pair, ledger, seen, settled)
     unread = 0 if full else many
     if made.changes or made.refusals or (made.equal, made.unread) != (many, unread):
         raise SystemExit(

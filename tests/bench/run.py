@@ -100,8 +100,11 @@ many equal records, vdirsyncer syncs two folders of as many files that it has se
 LEDGER = """\
 ## A ledger of many links
 
-Size with its index; look-ups; and all that the ledger does in a cycle that finds nothing
-new: the prints of all links, sixteen bytes each. By `make ledger-figures`.
+A link is its row, on SQLite in the tree of its key, and what finds it: on SQLite by target,
+on PostgreSQL by key and by target. Beside it the roll names both of its records, with the
+prints of the rows that agreed, in the order of the listings. Look-ups; and all that the
+ledger does in a cycle that finds nothing new: each row of both listings answers to its
+print, and of the roll only a few blocks are held. By `make ledger-figures`.
 """
 
 

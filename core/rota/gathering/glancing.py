@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -12,10 +13,11 @@ import attrs
 from rota import clock as clocks
 from rota import convert
 from rota.clock import Clock
-from rota.ledger import Agreed, Digest, Known, Ledger, Link, PairState
+from rota.ledger import Enrolled, Known, Ledger, Link, PairState
 from rota.model import Schedule
 from rota.planning import (
     Settled,
+    Snapshot,
     Unread,
     local_day,
     next_hours,
@@ -124,23 +126,30 @@ def look(
     return attrs.evolve(sides, fresh=fresh)
 
 
-def remember(pair: Pair, ledger: Ledger, settled: Iterable[Settled]) -> None:
+def remember(
+    pair: Pair, ledger: Ledger, seen: Snapshot, settled: Iterable[Settled]
+) -> None:
     """Note what needs no second look until one of its two rows changes."""
-    found = [
-        Agreed(
-            source=each.link.source,
-            n=each.link.n,
-            target=each.link.target,
-            agreed=Digest(each.link.images[0]),
-            seen=Digest(each.link.images[1]),
-            said=each.said,
-            shown=each.shown,
+    said = {each.link.source: each.said for each in settled}
+    shown = {each.link.target: each.shown for each in settled}
+    if said:
+        ledger.agree(
+            ledger.pair(pair.name),
+            seen.unread.moves,
+            ((link.source, link.target) for link in seen.links),
+            {
+                side: [
+                    Enrolled(key=key, print=rows[key], place=listing.places.get(key))
+                    for key in listing.prints
+                    if key in rows
+                ]
+                for side, listing, rows in (
+                    ("source", seen.source, said),
+                    ("target", seen.target, shown),
+                )
+            },
+            whole=not seen.unread.links,
         )
-        for each in settled
-        if each.link.images
-    ]
-    if found:
-        ledger.agree(ledger.pair(pair.name), found)
 
 
 def _under(pair: Pair, entries: Mapping[str, Entry], today: dt.date) -> str:
@@ -194,12 +203,20 @@ def _glance(
         return Sides(source=source, target=target, entries=entries)
 
     known = ledger.known(state)
-    if len(known.said) > known.bare:
-        sides = read(Prints(known.said), Prints(known.shown))
-        found = _partly(pair, ledger, state, known, sides)
+    if 2 * known.settled > known.links:
+        source, target = (
+            Prints(
+                partial(ledger.prints, state, side, known.struck[side]),
+                of=(ledger, state.id, side, known.moves),
+            )
+            for side in ("source", "target")
+        )
+        found = _partly(pair, ledger, state, known, read(source, target))
         if found is not None:
             return found
-    return read(Prints(), Prints())
+    moves = ledger.moves(state)
+    sides = read(Prints(), Prints())
+    return attrs.evolve(sides, unread=Unread(moves=moves))
 
 
 def _partly(
@@ -213,43 +230,47 @@ def _partly(
     source, target = sides.source, sides.target
     if source.same is None or target.same is None:
         return None
-    if 2 * (len(source.lost) + len(target.lost)) > len(known.said):
+    if 2 * (len(source.lost) + len(target.lost)) > target.same + len(target.lost):
         return None
-    open_ = [source for source, _ in unsettled(ledger, state)]
-    news = source.lost or target.lost or open_ or known.bare
-    touched = (
-        list(ledger.touched(state, source.lost, target.lost, open_)) if news else []
-    )
-    said = {
-        link.source: link.said
-        for link in touched
-        if link.said is not None and link.said not in source.lost
+
+    def enrolled(
+        side: str, *, prints: Collection[int] = (), keys: Iterable[str] = ()
+    ) -> dict[str, int]:
+        struck = known.struck[side]
+        return ledger.enrolled(state, side, prints=prints, keys=keys, struck=struck)
+
+    sources = {
+        *enrolled("source", prints=source.lost),
+        *known.loose,
+        *(source for source, _ in unsettled(ledger, state)),
     }
-    shown = {
-        link.target: link.shown
-        for link in touched
-        if link.shown is not None and link.shown not in target.lost
-    }
+    targets = enrolled("target", prints=target.lost)
+    touched = tuple(ledger.touched(state, sources, targets))
+    said = enrolled("source", keys=(link.source for link in touched))
+    shown = enrolled("target", keys=(link.target for link in touched))
     whole_source = _beside(pair.source, source, said)
     whole_target = _beside(pair.target, target, shown)
     if whole_source is None or whole_target is None:
         return None
-    left = len(known.said) + known.bare - len(touched)
-    if whole_target.same != left:
+    left = known.links - len(touched)
+    if whole_target.same != left or ledger.moves(state) != known.moves:
         return None
     return Sides(
         source=whole_source,
         target=whole_target,
         entries=sides.entries,
-        touched=tuple(touched),
-        unread=Unread(schedules=whole_source.same or 0, links=left),
+        touched=touched,
+        unread=Unread(schedules=whole_source.same or 0, links=left, moves=known.moves),
     )
 
 
 def _beside(
-    account: Account, listing: Listing[Schedule], wanted: Mapping[str, int]
+    account: Account, listing: Listing[Schedule], enrolled: Mapping[str, int]
 ) -> Listing[Schedule] | None:
     """Read records that are as they were and stand beside others that are not."""
+    wanted = {
+        key: print_ for key, print_ in enrolled.items() if print_ not in listing.lost
+    }
     there = {item.ref.key for item in listing.items if item.ref}
     if not there.isdisjoint(wanted):
         return None  # listed twice, once as it was

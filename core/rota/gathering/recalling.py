@@ -81,7 +81,6 @@ def states(
             handed_over=link.handed_over,
             since=link.since,
             last=link.last,
-            images=(link.agreed, link.seen),
         )
         for link in links
     )

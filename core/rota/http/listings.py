@@ -21,6 +21,7 @@ from rota.vendor import (
     Glance,
     Listing,
     Prints,
+    RollCall,
     Scope,
 )
 
@@ -164,6 +165,7 @@ def listing(
         items=reading.items,
         broken=broken,
         prints=reading.prints,
+        places=reading.places,
         same=None if glance is None else reading.same,
         lost=reading.lost,
         certificate=Certificate(
@@ -223,6 +225,7 @@ class _Reading(Generic[T]):
     items: tuple[T, ...]
     distinct: int
     prints: Mapping[str, int]
+    places: Mapping[str, int]
     same: int
     lost: frozenset[int]
     pages: int
@@ -238,21 +241,18 @@ class _Reading(Generic[T]):
         known: Prints,
         rests_on: Completeness,
     ) -> _Reading[T]:
-        items: dict[str, T | Broken] = {}
-        prints: dict[str, int] = {}
+        held: dict[tuple[str, int | None], tuple[T | Broken, int]] = {}
         nameless: list[Broken] = []
         declared: list[int | None] = []
-        met = bytearray(len(known))
+        call = RollCall(known)
         came = turned = 0
-        take, find = read.take, known.find
         for page in pages:
             declared.append(page.declared)
             turned += bool(page.rows)
             for row in page.rows:
                 came += 1
-                made = take(row)
-                if made is not None and (at := find(made)) >= 0:
-                    met[at] = 1
+                made = read.take(row)
+                if made is not None and call.answers(made):
                     continue
                 try:
                     name = read.key(row)
@@ -261,14 +261,21 @@ class _Reading(Generic[T]):
                     nameless.append(Broken(id=f"row {came}", why=why))
                     continue
                 try:
-                    items[name] = item = read.parse(row)
-                    ref = getattr(item, "ref", None)
-                    if made is not None and isinstance(ref, Ref):
-                        prints[ref.key] = made
+                    held[name, made] = read.parse(row), call.met
                 except Exception as error:  # a row's trouble stays its own
-                    items[name] = Broken(id=name, why=_why(error))
+                    held[name, made] = Broken(id=name, why=_why(error)), call.met
+        same, late, lost = call.end({made for _, made in held if made is not None})
+        items: dict[str, T | Broken] = {}
+        prints: dict[str, int] = {}
+        places: dict[str, int] = {}
+        for (name, made), (item, met) in held.items():
+            if made in late:
+                continue
+            items[name] = item
+            ref = getattr(item, "ref", None)
+            if made is not None and isinstance(ref, Ref):
+                prints[ref.key], places[ref.key] = made, met
         first, last = (declared[0], declared[-1]) if declared else (None, None)
-        same = met.count(1)
         rows = len(items) + same
         distinct = rows + len(nameless)
         problems = []
@@ -288,10 +295,9 @@ class _Reading(Generic[T]):
             items=tuple(one for one in items.values() if not isinstance(one, Broken)),
             distinct=rows,
             prints=prints,
+            places=places,
             same=same,
-            lost=frozenset(
-                one for one, seen in zip(known, met, strict=True) if not seen
-            ),
+            lost=lost,
             pages=max(turned, 1),
             declared=last,
             broken=(*nameless, *unread),

@@ -16,11 +16,11 @@ from .budgets import Budget
 from .leases import Lease
 from .values import (
     Acceptance,
-    Agreed,
     Conflict,
     Digest,
     Dispute,
     Due,
+    Enrolled,
     Image,
     Intent,
     Known,
@@ -37,12 +37,12 @@ from .values import (
 
 __all__ = [
     "Acceptance",
-    "Agreed",
     "Budget",
     "Conflict",
     "Digest",
     "Dispute",
     "Due",
+    "Enrolled",
     "Image",
     "Intent",
     "Known",

@@ -10,12 +10,10 @@ from rota.errors import LedgerError
 
 from .databases import Database, Row
 from .migrations import TABLES
-from .tables import Part
+from .rolls import Rolls
 from .values import (
-    Agreed,
     Digest,
     Image,
-    Known,
     Link,
     PairState,
     day_or_none,
@@ -32,7 +30,7 @@ from .values import (
 _AT_ONCE = 500  # values in one question
 
 
-class Agreements(Part):
+class Agreements(Rolls):
     """What the two sides of each pair agreed on."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -49,7 +47,8 @@ class Agreements(Part):
                 if found is None:
                     number = self._next("pair")
                     self._database.execute(
-                        "INSERT INTO pair (id, name) VALUES (?, ?)", (number, name)
+                        "INSERT INTO pair (id, name, moves, links) VALUES (?, ?, 0, 0)",
+                        (number, name),
                     )
                     found = PairState(id=number, name=name, baseline=None)
         return found
@@ -116,63 +115,22 @@ class Agreements(Part):
         """Return a pair's links by source and number; memory does not grow with them."""
         return map(self._link_of, self._rows("link", (pair.id,)))
 
-    def known(self, pair: PairState) -> Known:
-        """Return the prints of a pair's links: sixteen bytes a link, no text read."""
-        said, shown = self._database.numbers(
-            "SELECT said, shown FROM link WHERE pair = ? AND said IS NOT NULL", pair.id
-        )
-        rows = self._database.query(
-            "SELECT count(*) FROM link WHERE pair = ?", (pair.id,)
-        )
-        return Known(said=said, shown=shown, bare=int(rows[0][0]) - len(said))
-
     def touched(
-        self,
-        pair: PairState,
-        said: Iterable[int],
-        shown: Iterable[int],
-        sources: Iterable[str] = (),
+        self, pair: PairState, sources: Iterable[str], targets: Iterable[str]
     ) -> Iterator[Link]:
-        """
-        Return the links of each source that has one without prints, or with these.
-
-        Args:
-            pair: The pair.
-            said: Prints of source rows.
-            shown: Prints of target rows.
-            sources: Sources that are wanted anyway, as ``kind:id``.
-        """
-        select = "SELECT DISTINCT source FROM link WHERE pair = ? AND "
-        found = self._database.query(f"{select} said IS NULL", (pair.id,))
-        for column, prints in (("said", list(said)), ("shown", list(shown))):
-            for start in range(0, len(prints), _AT_ONCE):
-                some = prints[start : start + _AT_ONCE]
-                marks = ", ".join("?" * len(some))
-                found += self._database.query(
-                    f"{select} {column} IN ({marks})", (pair.id, *some)
-                )
-        wanted = {str(row[0]) for row in found} | {shortened(key) for key in sources}
+        """Return all links of these sources, and of those that have these targets."""
+        wanted = {shortened(key) for key in sources}
+        held = sorted(map(shortened, targets))
+        for start in range(0, len(held), _AT_ONCE):
+            some = held[start : start + _AT_ONCE]
+            marks = ", ".join("?" * len(some))
+            found = self._database.query(
+                f"SELECT source FROM link WHERE pair = ? AND target IN ({marks})",
+                (pair.id, *some),
+            )
+            wanted |= {str(row[0]) for row in found}
         for source in sorted(wanted):
             yield from map(self._link_of, self._rows("link", (pair.id, source)))
-
-    def agree(self, pair: PairState, found: Iterable[Agreed]) -> None:
-        """
-        Remember the prints of rows that were found to agree.
-
-        A link that has moved on since it was read keeps what it has.
-        """
-        with self._database.transaction():
-            self._database.execute_each(
-                "UPDATE link SET said = ?, shown = ? WHERE pair = ? AND source = ?"
-                " AND n = ? AND target = ? AND agreed = ? AND seen = ? AND handed = 0",
-                (
-                    (
-                        *(each.said, each.shown, pair.id, shortened(each.source)),
-                        *(each.n, shortened(each.target), each.agreed, each.seen),
-                    )
-                    for each in found
-                ),
-            )
 
     def link(self, pair: PairState, source: str, n: int) -> Link | None:
         """Return the link of a piece, or None."""
@@ -204,8 +162,6 @@ class Agreements(Part):
             first=day_or_none(row[9]),
             last=day_or_none(row[10]),
             handed_over=bool(row[11]),
-            said=row[12],
-            shown=row[13],
         )
 
     def released(self, pair: PairState) -> dict[str, dt.date]:
@@ -296,6 +252,8 @@ class Agreements(Part):
             begins = old[2]
         elif old is not None:
             self._archive(pair, source, link.n, old, begins)
+        targets = (target, old[0]) if old else (target,)
+        self._strike(pair, source, *targets, more=0 if old else 1)
         database.execute(
             "INSERT INTO link (pair, source, n, target, agreed, seen, generation, form,"
             " since, first, last, handed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -303,7 +261,7 @@ class Agreements(Part):
             " agreed = excluded.agreed, seen = excluded.seen,"
             " generation = excluded.generation, form = excluded.form,"
             " since = excluded.since, first = excluded.first, last = excluded.last,"
-            " handed = excluded.handed, said = NULL, shown = NULL",
+            " handed = excluded.handed",
             (
                 pair,
                 source,
@@ -325,6 +283,7 @@ class Agreements(Part):
         old = self._image(pair, source, n)
         if old is not None:
             self._archive(pair, source, n, old, day.toordinal())
+            self._strike(pair, source, old[0], more=-1)
             self._database.execute(
                 "DELETE FROM link WHERE pair = ? AND source = ? AND n = ?",
                 (pair, source, n),

@@ -109,6 +109,14 @@ class Ledger(Journal, Waiting):
             for row in self._rows("value")
             if not _is(bytes(row[1]), row[0])
         ]
+        found += [
+            f"pair {name}: it counts {links} links, and has {held}"
+            for name, links, held in query(
+                "SELECT name, links, (SELECT count(*) FROM link WHERE link.pair = pair.id)"
+                " FROM pair"
+            )
+            if links != held
+        ]
         final = (
             "SELECT 1 FROM outcome AS o WHERE o.run = i.run AND o.seq = i.seq"
             " AND o.state <> 'unknown'"

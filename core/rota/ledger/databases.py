@@ -16,9 +16,7 @@ import os
 import sqlite3
 import sys
 import threading
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +49,7 @@ class Dialect:
 
     integer: str
     small: str
+    tiny: str
     text: str
     blob: str
     plain: str
@@ -103,11 +102,6 @@ class Database(abc.ABC):
         with self._lock, self._mapped():
             self._run_each(sql, rows)
 
-    def numbers(self, sql: str, pair: int) -> tuple[array[int], array[int]]:
-        """Return two columns of whole numbers, packed: no row of them is an object."""
-        with self._lock, self._mapped():
-            return self._numbers(sql, pair)
-
     @abc.abstractmethod
     def beside(self) -> Database:
         """Return another connection, for what may be lost with the machine."""
@@ -150,9 +144,6 @@ class Database(abc.ABC):
     def _run_each(self, sql: str, rows: Iterable[Sequence[object]]) -> None: ...
 
     @abc.abstractmethod
-    def _numbers(self, sql: str, pair: int) -> tuple[array[int], array[int]]: ...
-
-    @abc.abstractmethod
     def _begin(self) -> None: ...
 
     def _end(self, how: str) -> None:
@@ -168,6 +159,7 @@ class SQLite(Database):
     dialect = Dialect(
         integer="INTEGER",
         small="INTEGER",
+        tiny="INTEGER",
         text="TEXT",
         blob="BLOB",
         plain=" STRICT",
@@ -321,11 +313,6 @@ class SQLite(Database):
     def _run_each(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         self._connection.executemany(sql, rows)
 
-    def _numbers(self, sql: str, pair: int) -> tuple[array[int], array[int]]:
-        both = array("q")
-        both.extend(chain.from_iterable(self._connection.execute(sql, (pair,))))
-        return both[0::2], both[1::2]
-
     def _begin(self) -> None:
         self._run("BEGIN IMMEDIATE", ())
 
@@ -409,6 +396,7 @@ class Postgres(Database):
     dialect = Dialect(
         integer="BIGINT",
         small="INTEGER",
+        tiny="SMALLINT",
         text='TEXT COLLATE "C"',
         blob="BYTEA",
         plain="",
@@ -545,15 +533,6 @@ class Postgres(Database):
         assert self._connection is not None
         with self._connection.cursor() as cursor:
             cursor.executemany(sql.replace("?", "%s").encode(), rows)
-
-    def _numbers(self, sql: str, pair: int) -> tuple[array[int], array[int]]:
-        packed = ", ".join(f"string_agg(int8send({name}), ''::bytea)" for name in "ab")
-        rows = self._run(f"SELECT {packed} FROM ({sql}) AS t (a, b)", (pair,))
-        one, two = array("q", rows[0][0] or b""), array("q", rows[0][1] or b"")
-        if sys.byteorder == "little":
-            one.byteswap()
-            two.byteswap()
-        return one, two
 
     def _begin(self) -> None:
         self._run("BEGIN", ())

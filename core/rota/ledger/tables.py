@@ -26,8 +26,10 @@ class Part:
         name: str,
         fixed: tuple[object, ...] = (),
         columns: tuple[str, ...] | None = None,
+        page: int | None = None,
     ) -> Iterator[Row]:
         """Return rows by primary key, a page at a time; ``fixed`` are its first parts."""
+        page = page or _PAGE
         table = TABLES[name]
         columns = columns or table.columns
         keys = table.columns[: table.key]
@@ -36,7 +38,7 @@ class Part:
         equal = [f"{key} = ?" for key in keys[: len(fixed)]]
         marks = ", ".join("?" * len(free))
         select = f"SELECT {', '.join(columns)} FROM {name}"
-        order = f"ORDER BY {', '.join(free)} LIMIT {_PAGE}"
+        order = f"ORDER BY {', '.join(free)} LIMIT {page}"
         after: tuple[object, ...] = ()
         while True:
             beyond = [f"({', '.join(free)}) > ({marks})"] if after else []
@@ -45,7 +47,7 @@ class Part:
                 f"{select} WHERE {where} {order}", (*fixed, *after)
             )
             yield from rows
-            if len(rows) < _PAGE:
+            if len(rows) < page:
                 return
             after = tuple(rows[-1][place] for place in places)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import zlib
-from array import array
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NewType
 
@@ -93,8 +93,6 @@ class Link:
         handed_over: A person was asked to change the record by hand.
         since: The first day on which ``seen`` is in force. Told by the ledger when
             it is read; when it is written, ``Ledger.outcome(since=...)`` decides.
-        said: Print of the source row that was last found to agree, None for none.
-        shown: Likewise of the target row. Told by the ledger, as ``since`` is.
     """
 
     source: str
@@ -108,37 +106,41 @@ class Link:
     last: dt.date | None = None
     handed_over: bool = False
     since: dt.date | None = None
-    said: int | None = None
-    shown: int | None = None
 
 
 @frozen(kw_only=True)
 class Known:
     """
-    The prints of all rows that a pair's links were last found to agree on.
+    How much of a pair needs nothing while its rows stay what they are.
 
     Args:
-        said: Of the source's rows; those of one record with several links repeat.
-        shown: Of the target's rows, in the same order.
-        bare: How many links have no prints.
+        moves: Counts up with every link that is written and with all that is noted here.
+        links: How many links there are.
+        settled: How many of them, at least, are settled.
+        loose: Sources of all others, as ``kind:id``.
+        struck: By side, what the roll still names, and links have moved on from.
     """
 
-    said: array[int]
-    shown: array[int]
-    bare: int
+    moves: int
+    links: int
+    settled: int
+    loose: frozenset[str]
+    struck: Mapping[str, frozenset[str]]
 
 
 @frozen(kw_only=True)
-class Agreed:
-    """What a link said when two rows were found to agree on it, and their prints."""
+class Enrolled:
+    """
+    A row that agrees.
 
-    source: str
-    n: int
-    target: str
-    agreed: Digest
-    seen: Digest
-    said: int
-    shown: int
+    Args:
+        key: The record, as ``kind:id``.
+        place: How many known rows were listed before it; None where it was known.
+    """
+
+    key: str
+    print: int
+    place: int | None
 
 
 @frozen(kw_only=True)

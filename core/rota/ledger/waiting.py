@@ -169,15 +169,13 @@ class Waiting(Part):
     def standing(self, pair: PairState) -> str:
         """Return a digest of all that the ledger holds of a pair and plans rest on."""
         found = hashlib.sha256()
-        for row in self._rows("link", (pair.id,)):
-            found.update(repr(row).encode())
         for query in (
             """SELECT source, n, day, change FROM due
                 WHERE pair = ? AND settled IS NULL ORDER BY source, n, day""",
             """SELECT pending.run, pending.seq FROM pending
                 JOIN run ON run.id = pending.run WHERE run.pair = ? ORDER BY 1, 2""",
             "SELECT side, identity, records FROM side WHERE pair = ? ORDER BY side",
-            "SELECT baseline FROM pair WHERE id = ?",
+            "SELECT baseline, moves FROM pair WHERE id = ?",
         ):
             rows = self._database.query(query, (pair.id,))
             found.update(repr([tuple(row) for row in rows]).encode())

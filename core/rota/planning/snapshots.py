@@ -75,7 +75,6 @@ class LinkState:
         handed_over: A person was asked to change the record by hand.
         since: The first day on which the record acts as it is; None if unknown.
         last: The last day on which the record may act; None for no end.
-        images: The names of ``agreed`` and ``seen`` in the ledger, None without one.
     """
 
     source: str
@@ -87,7 +86,6 @@ class LinkState:
     handed_over: bool = False
     since: dt.date | None = None
     last: dt.date | None = None
-    images: tuple[bytes, bytes] | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -98,10 +96,12 @@ class Unread:
     Args:
         schedules: Of the source.
         links: Of these schedules.
+        moves: What the ledger had counted of the pair before it was read.
     """
 
     schedules: int = 0
     links: int = 0
+    moves: int = 0
 
 
 @attrs.frozen(kw_only=True)

@@ -53,6 +53,7 @@ from rota.vendor import (
     Listing,
     Mark,
     Removal,
+    RollCall,
     Scope,
     Suffix,
     add_mark,
@@ -181,24 +182,24 @@ class MemoryAccount(Faults, Account):
 
     def _glanced(self, listing: Listing[Schedule], glance: Glance) -> Listing[Schedule]:
         """Leave out what the reader knows, by prints of what is held."""
-        prints, kept, met = {}, [], set()
+        call, held = RollCall(glance.known), []
         for item in listing.items:
             told = convert.canonical_json([glance.under, self.zone, item])
             print_ = int.from_bytes(
                 hashlib.blake2b(told, digest_size=8).digest(), signed=True
             )
-            if glance.known.find(print_) >= 0:
-                met.add(print_)
-            elif item.ref:
-                prints[item.ref.key] = print_
-                kept.append(item)
+            if not call.answers(print_):
+                held.append((item, print_, call.met))
+        same, late, lost = call.end([print_ for _, print_, _ in held])
+        kept = [each for each in held if each[0].ref and each[1] not in late]
         scope = Scope(window=glance.window, ids=glance.ids, mark=glance.mark)
         return attrs.evolve(
             listing,
-            items=tuple(kept),
-            prints=prints,
-            same=len(met),
-            lost=frozenset(glance.known) - met,
+            items=tuple(item for item, _, _ in kept),
+            prints={item.ref.key: print_ for item, print_, _ in kept if item.ref},
+            places={item.ref.key: met for item, _, met in kept if item.ref},
+            same=same,
+            lost=lost,
             certificate=attrs.evolve(listing.certificate, scope=scope),
         )
 
