@@ -116,13 +116,14 @@ def test_there_are_as_many_hands_as_are_asked_for() -> None:
 @pytest.mark.parametrize(
     ("rate", "took", "worked", "reserve", "hands"),
     [
-        (Rate(calls=50), 0.3, 30.0, 0.0, 19),
+        (Rate(calls=50), 0.3, 30.0, 0.0, 20),
         (Rate(calls=50), 0.3, 30.0, 0.5, 10),
-        (Rate(calls=50), None, 0.0, 0.0, 19),
-        (Rate(calls=50), 0.1, 30.0, 0.0, 19),
+        (Rate(calls=50), None, 0.0, 0.0, 20),
+        (Rate(calls=50), 0.1, 30.0, 0.0, 20),
         (Rate(calls=50), 5.0, 500.0, 0.0, MOST_HANDS),
         (Rate(calls=1, seconds=2), 0.3, 30.0, 0.0, 1),
-        (Rate(calls=1800, seconds=60), 0.1, 10.0, 0.0, 4),
+        (Rate(calls=2), 0.3, 30.0, 0.0, 2),
+        (Rate(calls=1800, seconds=60), 0.1, 10.0, 0.0, 5),
     ],
 )
 def test_hands_are_the_rate_times_the_latency(

@@ -151,7 +151,8 @@ class Work(CuttingOver):
         Return how many changes are under way at once, to fill the rate of a side.
 
         By Little's law that is the rate times how long a hand is busy with a call,
-        which is asked again and again as the run goes on; and a quarter more.
+        which is asked again and again as the run goes on; and a quarter and a half
+        more, so that a slow account has a second hand.
 
         Args:
             worked: How many seconds hands were busy so far, waits for a turn included.
@@ -164,7 +165,7 @@ class Work(CuttingOver):
         busy = _BUSY
         if calls >= _ENOUGH:
             busy = max(took, worked - waited) / calls
-        return max(1, min(MOST_HANDS, math.ceil(a_second * busy * 1.25)))
+        return min(MOST_HANDS, math.ceil(a_second * busy * 1.25 + 0.5))
 
     def _side_by_side(
         self, run: Run, chains: list[list[Change]], workers: int | None
