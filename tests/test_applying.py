@@ -22,10 +22,10 @@ from rota.errors import (
 )
 from rota.gathering import gather
 from rota.ledger import Ledger, State
-from rota.model import Once, Recurring, Ref, ScheduleStatus
+from rota.model import Once, Recurring, Ref, Schedule, ScheduleStatus
 from rota.planning import Act, NoteKind, Plan, plan
 from rota.recurrence import Weekday, weekly
-from rota.vendor import Removal
+from rota.vendor import Listing, Removal, Scope
 from rota.verifying import verify
 
 
@@ -116,6 +116,29 @@ class TestUnknown:
         [link] = w.ledger.links(w.ledger.pair("patrols"))
         assert link.target != theirs.key
         assert titles(w) == {"Harbour patrol": 2}
+
+    @pytest.mark.parametrize("mark", ["auto", "none"])
+    def test_it_is_looked_for_among_its_like(
+        self, mark: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An account with a list for each kind of record is asked for one of them."""
+        w = world(mark=mark)
+        decide_one(w)
+        made = decide(w)
+        scopes: list[Scope] = []
+        schedules = w.target.schedules
+
+        def noting(scope: Scope) -> Listing[Schedule]:
+            scopes.append(scope)
+            return schedules(scope)
+
+        monkeypatch.setattr(w.target, "schedules", noting)
+        w.target.lose_answer()
+
+        assert [one.fate for one in run(w, made).results] == [Fate.FOUND]
+        looks = [scope.like for scope in scopes if scope.like]
+        assert len(looks) == (2 if mark == "none" else 1)
+        assert {type(look.timing) for look in looks} == {Recurring}
 
     def test_two_candidates_are_quarantined_and_never_made_again(self) -> None:
         """What two records could be is left to a person, by this run and the next."""

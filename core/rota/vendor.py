@@ -335,11 +335,13 @@ class Scope:
         window: First and last day of interest, both included; dated records only.
         ids: Only these, each read by its id.
         mark: Only records that may bear it.
+        like: Only records of the form in which this one would be held.
     """
 
     window: tuple[dt.date, dt.date] | None = None
     ids: tuple[str, ...] | None = None
     mark: Mark | None = None
+    like: Schedule | None = None
 
 
 class Prints:
@@ -485,6 +487,7 @@ class Certificate:
             and ref.account == self.account
             and (self.scope.ids is None or ref.id in self.scope.ids)
             and self.scope.mark is None
+            and self.scope.like is None
         )
 
 

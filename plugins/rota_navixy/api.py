@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import collections
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -112,7 +112,12 @@ class Navixy(Account):
         if scope.ids is not None:
             found = self._by_id(scope.ids, errors)
         else:
-            found = [*self._entries(scope.mark), *self._dated(scope, errors)]
+            like = scope.like
+            kinds = [*RecordKind] if like is None else [mapping.kind_of(like)]
+            found = [
+                *self._entries(scope.mark, kinds),
+                *self._dated(scope, kinds, errors),
+            ]
         return self._certify(
             found,
             lambda record: mapping.parse(
@@ -345,8 +350,12 @@ class Navixy(Account):
             kind=kind, row={**row, "type": word}, checkpoints=as_rows(stops or [])
         )
 
-    def _entries(self, mark: Mark | None) -> Iterator[Record]:
+    def _entries(
+        self, mark: Mark | None, kinds: Collection[RecordKind]
+    ) -> Iterator[Record]:
         for word, kind in _KINDS_OF_ENTRY.items():
+            if kind not in kinds:
+                continue
             asks: Body = {"types": [word]}
             if mark is not None:
                 asks["filter"] = mark
@@ -364,16 +373,17 @@ class Navixy(Account):
                 else:
                     yield Record(kind=kind, row={**row, "type": word})
 
-    def _dated(self, scope: Scope, errors: list[str]) -> list[Record]:
+    def _dated(
+        self, scope: Scope, kinds: Collection[RecordKind], errors: list[str]
+    ) -> list[Record]:
         """Read one-off tasks and routes, without those that the daily run made."""
         asks = {} if scope.window is None else self._span(scope.window)
-        if scope.mark is None:
-            found = [*self._tasks(asks, errors), *self._routes(asks)]
-        else:
-            found = [
-                *self._tasks({"external_id": scope.mark}, errors),
-                *self._routes(asks, mark=scope.mark),
-            ]
+        found: list[Record] = []
+        if RecordKind.TASK in kinds:
+            marked: Body = {"external_id": scope.mark}
+            found += self._tasks(asks if scope.mark is None else marked, errors)
+        if RecordKind.ROUTE in kinds:
+            found += self._routes(asks, mark=scope.mark)
         return [one for one in found if one.row.get("origin") != "scheduled"]
 
     def _tasks(self, asks: Body, errors: list[str]) -> list[Record]:
@@ -466,7 +476,7 @@ class Navixy(Account):
             day = end + dt.timedelta(1)
         if not rows:
             return []
-        entries = tuple(self._entries(None))
+        entries = tuple(self._entries(None, _KINDS_OF_ENTRY.values()))
         return previews.foresee(rows, made, entries, zone=zone, account=self.name)
 
     # -------------------------------------------------------------------------- asking

@@ -679,6 +679,25 @@ def test_a_write_without_an_answer_is_unknown_and_found_by_its_mark(
     assert [type(item.timing) for item in found] == [Recurring, Once]
 
 
+@pytest.mark.parametrize("routed", [False, True])
+@pytest.mark.parametrize("mark", [MARK, None])
+def test_a_look_for_what_is_like_another_is_one_call(
+    fleet: Navixy, server: Server, mark: Mark | None, routed: bool
+) -> None:
+    """Each kind of record has a list of its own, and no other one is asked for."""
+    task = {"place": None, "stops": stops("North", "South")} if routed else {}
+    window = (TODAY, TODAY + dt.timedelta(7))
+    for like in (entry(**task), once(**task)):
+        made = fleet.create(like, MARK)
+        before = len(server.requests)
+        listing = fleet.schedules(Scope(mark=mark, window=window, like=like))
+        lists = [one.path for one in server.requests[before:]]
+        kinds = ("schedule/list", "task/list", "route/list")
+        assert len([path for path in lists if path.endswith(kinds)]) == 1
+        assert made in [item.ref for item in listing.items]
+        assert not listing.certificate.covers(made)
+
+
 def test_reads_go_again_and_html_is_never_an_empty_list(
     fleet: Navixy, sandbox: NavixySandbox
 ) -> None:

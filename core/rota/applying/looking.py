@@ -182,7 +182,9 @@ def _look_at(account: Account, change: Change) -> Verdict:
 def _listed(
     account: Account, change: Change, mark: Mark | None
 ) -> tuple[Schedule, ...]:
-    listing = account.schedules(Scope(window=window_of([change]), mark=mark))
+    listing = account.schedules(
+        Scope(window=window_of([change]), mark=mark, like=change.after)
+    )
     if not listing.certificate.complete:
         raise VendorError(
             f"the listing of {account.name} is not whole: "

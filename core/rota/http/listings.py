@@ -170,7 +170,9 @@ def listing(
         lost=reading.lost,
         certificate=Certificate(
             account=account,
-            scope=Scope(window=scope.window, ids=scope.ids, mark=scope.mark),
+            scope=Scope(
+                window=scope.window, ids=scope.ids, mark=scope.mark, like=scope.like
+            ),
             filters=filters,
             pages=reading.pages,
             rows=reading.distinct,

@@ -192,7 +192,9 @@ class MemoryAccount(Faults, Account):
                 held.append((item, print_, call.met))
         same, late, lost = call.end([print_ for _, print_, _ in held])
         kept = [each for each in held if each[0].ref and each[1] not in late]
-        scope = Scope(window=glance.window, ids=glance.ids, mark=glance.mark)
+        scope = Scope(
+            window=glance.window, ids=glance.ids, mark=glance.mark, like=glance.like
+        )
         return attrs.evolve(
             listing,
             items=tuple(item for item, _, _ in kept),
@@ -559,6 +561,8 @@ def _asked_for(schedule: Schedule, scope: Scope) -> bool:
     if scope.ids is not None:
         return schedule.ref is not None and schedule.ref.id in scope.ids
     if scope.mark is not None and schedule.mark != scope.mark:
+        return False
+    if scope.like is not None and type(schedule.timing) is not type(scope.like.timing):
         return False
     if scope.window is not None and isinstance(schedule.timing, Once):
         first, last = scope.window
