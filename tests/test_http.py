@@ -1102,13 +1102,48 @@ def test_a_refused_refresh_is_followed_by_one_login(
 def test_a_login_without_an_answer_leaves_the_write_unsent(
     make: Make, toy: ToySandbox
 ) -> None:
-    """What could not be signed after three tries was not sent; the next call may be."""
+    """What could not be signed after five tries was not sent; the next call may be."""
     client = make(auth=TokenAuth())
-    break_with(toy, FaultKind.SERVER_ERROR, path="/login", status=500, times=3)
+    break_with(toy, FaultKind.SERVER_ERROR, path="/login", status=500, times=5)
     with pytest.raises(NotSent, match="not sent"):
         client.write("POST", "/private", json=1)
     client.write("POST", "/private", json=2)
     assert toy.rows == [2]
+
+
+def test_a_login_is_tried_again_soon(
+    make: Make, toy: ToySandbox, clock: StillClock
+) -> None:
+    """All wait for it, so that it is tried five times without growing waits."""
+    break_with(toy, FaultKind.SERVER_ERROR, path="/login", times=4)
+    assert make(auth=TokenAuth()).read("GET", "/private").status == 200
+    assert toy.logins == ["login"]
+    assert 4 * 0.25 <= clock.monotonic() <= 4 * 0.5
+
+
+def test_what_waits_for_its_turn_goes_with_the_new_token(
+    make: Make, toy: ToySandbox
+) -> None:
+    """A token that is replaced while a call waits costs it neither turn nor refusal."""
+
+    class Local(KeyAuth):
+        def login(self, send: Send) -> None:
+            self.key += "+"
+            toy.tokens = {self.key}
+
+    class Slow(StillClock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            login = client._login
+            assert login is not None
+            login.refused(1, NotAuthorised("it has ended"))
+
+    clock = Slow(NOON)
+    client = make(auth=Local("k"), clock=clock, rate=Rate(calls=1))
+    client.read("GET", "/private")
+    client.write("POST", "/private", json=1)
+    assert [sent["x-token"] for sent in toy.headers] == ["k+", "k++"]
+    assert clock.monotonic() == pytest.approx(1.015, abs=0.01)
 
 
 def test_a_read_outlives_a_login_without_an_answer(make: Make, toy: ToySandbox) -> None:

@@ -203,6 +203,21 @@ class TestLimiter:
             slow.leaving()
             assert clock.monotonic() == pytest.approx(6.4, abs=0.5)
 
+    def test_what_is_in_vain_takes_no_turn(self, clock: StillClock) -> None:
+        """A call that ends while it waits leaves its turn to the next one."""
+        limiter = Limiter(Rate(calls=1), clock)
+
+        def check() -> None:
+            if clock.monotonic() > 1:
+                raise LookupError
+
+        with limiter.call() as call:
+            call.left()
+        with pytest.raises(LookupError), limiter.call(check):
+            pass
+        with limiter.call():
+            assert clock.monotonic() == pytest.approx(1.015, abs=0.01)
+
     def test_rates_smaller_than_a_tick_do_not_hang(self) -> None:
         """A wait that rounds to nothing still ends."""
         limiter = Limiter(Rate(calls=1, seconds=1e-7), StillClock(NOON))

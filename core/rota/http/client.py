@@ -39,7 +39,7 @@ from rota.vendor import Budget, Rate
 from .attempts import SHAPE_ERRORS, Answer, Failed, Params, Request, denied, remade
 from .bodies import dump_json, parse_json, read_retry_after, read_spent
 from .foreign import FOREIGN, map_foreign
-from .login import Auth, Login
+from .login import Auth, Login, TokenEnded
 from .pace import Call, Limiter
 from .wire import Wire
 
@@ -51,7 +51,6 @@ An answer that is no JSON comes with the body None and a status of 400 or more; 
 empty one with the body None and any status. 5xx should be VendorUnavailable."""
 
 _RENEWALS = 3
-_LOGINS = 3  # attempts at one, while all wait for it
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 30.0
 _CONNECT = 10.0
@@ -247,7 +246,7 @@ class Client:
 
         A token can end on its way, for all requests at once: those for which somebody
         else has made a new one already go again, too, and log in for themselves but a
-        few times.
+        few times. What still waits for its turn meanwhile does so, too, unsent.
         """
         login, auth = self._login, self._auth
         if login is None or auth is None or not self._is_own(request.path):
@@ -257,7 +256,9 @@ class Client:
             with _before_sending():
                 generation = login.sign(request)
             try:
-                answer = self._send(request)
+                answer = self._send(request, functools.partial(login.check, generation))
+            except TokenEnded:
+                continue
             except Failed as failed:
                 if failed.doubtful or not auth.expired(failed.error):
                     raise
@@ -281,14 +282,15 @@ class Client:
         once: bool = False,
     ) -> Answer:
         request = _request(method, path, params, json, form, headers)
-        attempts = 1 if once else _LOGINS
+        attempts = 1 if once else self._attempts
         for attempt in range(1, attempts + 1):
             try:
                 return self._send(request)
             except Failed as failed:
-                pause = self._pause_of(failed, attempt)
+                # It does not grow: all wait for it, so nothing else presses the vendor.
+                pause = self._pause_of(failed, 1)
                 if isinstance(failed.error, RateLimited):
-                    self._refused(failed, attempt)
+                    self._refused(failed, 1)
                 if (
                     attempt == attempts
                     or pause > _LONGEST_WAIT
@@ -298,10 +300,12 @@ class Client:
                 self._clock.sleep(pause)
         raise AssertionError
 
-    def _send(self, request: Request) -> Answer:
+    def _send(
+        self, request: Request, check: Callable[[], None] = lambda: None
+    ) -> Answer:
         built = self._build(request)
         try:
-            with self._limiter.call() as call:
+            with self._limiter.call(check) as call:
                 with self._counting:
                     self._calls += 1
                 status, headers, raw = self._transmit(built, call)

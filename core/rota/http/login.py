@@ -79,6 +79,10 @@ class Auth(abc.ABC):
         return type(self).login is not Auth.login
 
 
+class TokenEnded(Exception):
+    """A request was signed with a token that is being replaced, or was."""
+
+
 class Login:
     """One login for all threads: whoever needs it first makes it, the others wait."""
 
@@ -89,6 +93,7 @@ class Login:
         self._send = send
         self._lock = threading.Lock()
         self._generation = 0
+        self._renewing = False
         self._proven = -1
         self._unproven = 0
         self._failures = 0
@@ -105,6 +110,11 @@ class Login:
                     self._renew(self._auth.refresh)
             self._auth.apply(request)
             return self._generation
+
+    def check(self, generation: int) -> None:
+        """Raise TokenEnded where it is in vain to send what was signed so."""
+        if self._renewing or generation != self._generation:
+            raise TokenEnded
 
     def accepted(self, generation: int) -> None:
         """Note that a token has worked."""
@@ -143,6 +153,7 @@ class Login:
             yield
 
     def _renew(self, how: Callable[[Send], None]) -> None:
+        self._renewing = True
         try:
             try:
                 how(self._send)
@@ -160,6 +171,8 @@ class Login:
             self._failures += 1
             self._failure = error
             raise
+        finally:
+            self._renewing = False
         self._failure = None
         self._generation += 1
         self._unproven += 1

@@ -6,7 +6,7 @@ import collections
 import contextlib
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import attrs
 
@@ -107,12 +107,17 @@ class Limiter:
         return self._budget.reserve if self._budget else 0.0
 
     @contextlib.contextmanager
-    def call(self) -> Iterator[Call]:
-        """Wait for a turn and hold it for the length of a call."""
+    def call(self, check: Callable[[], None] = lambda: None) -> Iterator[Call]:
+        """
+        Wait for a turn and hold it for the length of a call.
+
+        Args:
+            check: Called while it waits; what it raises ends that, and costs no turn.
+        """
         call = Call(limiter=self)
         came = self._clock.monotonic()
         with self._queue:
-            self._wait(call)
+            self._wait(call, check)
         try:
             yield call
         except Failed as failed:
@@ -164,8 +169,9 @@ class Limiter:
 
     # ---------------------------------------------------------------------- the queue
 
-    def _wait(self, call: Call) -> None:
+    def _wait(self, call: Call, check: Callable[[], None]) -> None:
         while True:
+            check()
             call.probe = self._breaker.enter()
             try:
                 wait = self._pause_left() or self._room() or self._book(call)
