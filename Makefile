@@ -59,7 +59,7 @@ infer: $(READY) ## Infer the rules behind days, with and without noise (SEEDS=10
 figures: $(READY) ## Measure a migration between sandboxes: time, calls, memory.
 	PYTHONPATH=tests $(BIN)/python -P tests/figures.py
 
-storm: $(READY) ## Migrate through storms of errors, and hold the rate (a quarter of an hour).
+storm: $(READY) ## Migrate through storms of errors, and hold the rate (twenty minutes).
 	PYTHONPATH=tests $(BIN)/python -P tests/storm.py
 
 BENCH ?=

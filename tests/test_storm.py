@@ -50,6 +50,22 @@ def test_all_arrive_through_a_storm_and_none_twice(
     assert len(writes) <= 1.2 * changes + len(refused)
 
 
+@pytest.mark.parametrize(
+    ("halts", "logins", "most"),
+    [
+        ([], [], 5000),
+        ([(n, n + 0.2) for n in range(1, 90)], [], 5000),
+        ([(5, 7)], [5.1], 4901),
+        ([(n, n + 2) for n in range(1, 90, 10)], [], 4100),
+    ],
+)
+def test_errors_cost_what_could_not_be_made_up_for(
+    halts: list[tuple[float, float]], logins: list[float], most: int
+) -> None:
+    """A halt that leaves time for a second's calls costs none, and logins are calls."""
+    assert storm.most_admitted(50, (0.0, 100.0), halts, logins) == most
+
+
 def test_a_vendor_that_is_gone_ends_the_run(tmp_path: Path) -> None:
     """It is probed a few times and not hammered; the run says that another may help."""
     weather = storm.Storm(vendor="navixy", many=200, rate=1000)
