@@ -16,6 +16,7 @@ from rota.applying import Fate, apply
 from rota.cli.session import Session
 from rota.clock import StillClock
 from rota.gathering import gather, written
+from rota.mirroring import cycle
 from rota.planning import Act, At, CutOver, NoteKind, Plan, plan, undo
 
 
@@ -138,6 +139,42 @@ def test_whether_an_end_date_is_inclusive_is_seen(
             assert (ran.code, seam.restored) == (7, True)
         with_source = set(_rounds(session, "source"))
         assert DAY - dt.timedelta(1) in with_source
+
+
+class Death(BaseException):
+    """The process dies here."""
+
+
+@pytest.mark.parametrize("verb", ["occurrences", "update"])
+def test_a_seam_that_a_dead_process_left_is_looked_at(
+    tmp_path: Path, verb: str
+) -> None:
+    """Whoever dies between an end and its seam leaves it to the next run to look."""
+
+    def die(*args: object) -> Any:
+        raise Death
+
+    with stage(tmp_path) as on:
+        on.guards.end_inclusive = False
+        on.guards.add_schedule(
+            SITE, 1, days=ALL, position=POST, begin=BEGIN.date(), description="Round"
+        )
+        _to(on, HOURS)
+        with on.session() as session:
+            made = _planned(on, session, day=DAY)
+            setattr(session.pair("patrols").source, verb, die)
+            with pytest.raises(Death):
+                _apply(on, session, made)
+        with on.session() as session:
+            assert DAY - dt.timedelta(1) not in _rounds(session, "source")
+            ran = cycle(session.pair("patrols"), session.ledger, clock=on.clock)
+
+            assert ran.applied is not None
+            [seam] = ran.applied.seam
+            assert (ran.code, seam.restored) == (7, True)
+            assert DAY - dt.timedelta(1) in _rounds(session, "source")
+            assert session.ledger.open_intents(session.ledger.pair("patrols")) == ()
+            assert _apply(on, session, _planned(on, session)).code == 0
 
 
 def test_a_shadow_runs_unassigned_and_is_assigned_on_the_day(tmp_path: Path) -> None:

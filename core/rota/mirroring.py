@@ -20,7 +20,7 @@ from typing import Self
 import attrs
 
 from . import clock as clocks
-from .applying import Applied, Result, apply, holder, park, recover
+from .applying import Applied, Result, apply, holder, is_end, park, recover
 from .clock import Clock
 from .errors import LeaseHeld, LedgerError, RotaError
 from .gathering import Pair, gather, look, pieces_due, put_right, remember
@@ -169,7 +169,8 @@ def cycle(
                 hint=f"rota plan {pair.name} shows it, and the words that accept it",
             )
         applied = None
-        if not stopped() and (made.changes or _outlived(made, pair, ledger)):
+        seam = any(is_end(result.change) for result in recovered)
+        if not stopped() and (made.changes or seam or _outlived(made, pair, ledger)):
             applied = apply(made, pair, ledger, clock=clock, stopped=stopped)
         else:
             park(made, pair, ledger)

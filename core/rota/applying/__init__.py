@@ -28,6 +28,7 @@ from rota.gathering import Pair
 from rota.ledger import Ledger
 from rota.planning import Halt, HaltKind, Plan
 
+from .cutting_over import is_end
 from .fates import Applied, Fate, Result, Watcher
 from .inbox import disputes, keep, news
 from .work import Work
@@ -173,6 +174,7 @@ __all__ = [
     "apply",
     "disputes",
     "holder",
+    "is_end",
     "park",
     "recover",
 ]

@@ -73,6 +73,7 @@ class Agreeing:
         self._lost: set[str] = set()
         self._behind: set[str] = set()
         self._kept: dict[str, str] = {}
+        self._ended: list[Written] = []
         self._accepted: frozenset[str] = frozenset()
         self._renewed = clock.now()
         self._seq = 0

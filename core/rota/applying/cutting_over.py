@@ -133,30 +133,41 @@ class CuttingOver(Recovering):
 
     # ------------------------------------------------------------------------ the seam
 
-    def look_at_seam(
-        self, run: int, results: Iterable[Result], do: Doer
-    ) -> tuple[Seam, ...]:
-        """Read the days around the end in the calendar of each source ended."""
-        ended = [
-            result.change
-            for result in results
-            if result.fate.good and is_end(result.change)
-        ]
+    def look_at_seam(self, run: int, do: Doer) -> tuple[Seam, ...]:
+        """
+        Read the days around the end in the calendar of each source ended.
+
+        Only then an end is settled: where this run does not come to it, the next does.
+        """
+        ended, self._ended = self._ended, []
         if not ended:
             return ()
-        source = self.pair.source
-        if "occurrences" not in source.verbs() or not source.capabilities.previews:
-            why = f"{source.name} shows no calendar, so its last day was not seen"
-            return tuple(_seam(change, why=why) for change in ended)
-        lasts = [change.last_day for change in ended if change.last_day]
         try:
-            shown = read_calendar(source, min(lasts) - _AFTER, max(lasts) + _AFTER)
+            shown = self._calendar_around([item.change for item in ended])
         except NotAuthorised:
             raise
         except VendorError as error:
             why = f"its calendar could not be read: {error.message}"
-            return tuple(_seam(change, why=why) for change in ended)
-        return tuple(self._seen(run, change, shown, do) for change in ended)
+            return tuple(_seam(item.change, why=why) for item in ended)
+        why = f"{self.pair.source.name} shows no calendar, so its last day was not seen"
+        seams = []
+        for item in ended:
+            change = item.change
+            seams.append(
+                self._seen(run, change, shown, do) if shown else _seam(change, why=why)
+            )
+            self.ledger.outcome(
+                item.run, item.seq, item.state, item.ref.key, since=change.first_day
+            )
+        return tuple(seams)
+
+    def _calendar_around(self, ended: Iterable[Change]) -> Witness | None:
+        """Read the days around some ends in the source's calendar, if it shows any."""
+        source = self.pair.source
+        if "occurrences" not in source.verbs() or not source.capabilities.previews:
+            return None
+        lasts = [change.last_day for change in ended if change.last_day]
+        return read_calendar(source, min(lasts) - _AFTER, max(lasts) + _AFTER)
 
     def _seen(self, run: int, change: Change, shown: Witness, do: Doer) -> Seam:
         before, last = change.before, change.last_day
@@ -223,13 +234,16 @@ class CuttingOver(Recovering):
             result = Result(change=change, fate=Fate.REFUSED, ref=item.ref, why=why)
             self.tell(result, again=True)
             return result
-        day = _day(change) if is_end(change) else None
+        ends = is_end(change)
+        if ends:
+            self._ended.append(item)
         self.ledger.outcome(
             item.run,
             item.seq,
-            item.state,
+            State.UNKNOWN if ends else item.state,
             item.ref.key,
-            release=(change.source.key, day),
+            answer="ended, its seam to be looked at" if ends else None,
+            release=(change.source.key, _day(change) if ends else None),
             since=change.first_day,
         )
         return self._agreed(item)

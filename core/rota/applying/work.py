@@ -101,7 +101,7 @@ class Work(CuttingOver):
             self.read_back(self.take_written())
         self._settle_fatal(run)
         interrupted = interrupted or len(self._results) < len(plan.changes)
-        seam = () if interrupted else self._look_at_seam(run, recovered)
+        seam = () if interrupted else self._look_at_seam(run)
         applied = Applied(
             run=run.id,
             plan=plan.id,
@@ -122,13 +122,10 @@ class Work(CuttingOver):
         self.ledger.finish(run, applied.code)
         return applied
 
-    def _look_at_seam(
-        self, run: Run, recovered: tuple[Result, ...]
-    ) -> tuple[Seam, ...]:
+    def _look_at_seam(self, run: Run) -> tuple[Seam, ...]:
         try:
-            results = (*recovered, *self._results.values())
             return self.look_at_seam(
-                run.id, results, lambda c: alone(self._change(run, c), self.sleep)
+                run.id, lambda c: alone(self._change(run, c), self.sleep)
             )
         except (NotAuthorised, LedgerError) as error:
             self.end(error)

@@ -213,7 +213,8 @@ class Journal(Agreements):
             link: The agreement reached; with DONE and FOUND only.
             unlink: The (source, n) whose target is gone; with DONE and FOUND only.
             release: The source whose target is its own master from a day on, None to
-                take that back; with DONE and FOUND only.
+                take that back; with DONE and FOUND, and with UNKNOWN where what it
+                led to is still to be looked at.
             values: Bytes that the link's digests name.
             since: The first day on which the change is in force; today in UTC
                 where the caller knows no better.
@@ -224,7 +225,8 @@ class Journal(Agreements):
         """
         state = State(state)
         number = run if isinstance(run, int) else run.id
-        if (link or unlink or release) and state not in _WRITTEN:
+        moves = link or unlink or (release and state is not State.UNKNOWN)
+        if moves and state not in _WRITTEN:
             raise ValueRefused(f"{state} can't make or end a link")
         day = since or (link and link.since) or self._clock.now().date()
         with self._database.transaction():
