@@ -377,6 +377,22 @@ class TestDeath:
         assert run(w, made).code == 7
         assert run(w, made).results[0].fate is Fate.ALREADY
 
+    def test_an_edit_made_before_it_is_looked_for_stays_an_edit(self) -> None:
+        """What people change on a record that a dead run made is no part of its image."""
+        w = world()
+        w.source.put(patrol())
+        die(w, verb="create", after=True)
+        with pytest.raises(Died):
+            run(w)
+        [made] = w.target.held
+        assert made.ref is not None
+        days = patrol(rule=weekly([6, 7])).timing
+        w.target.edit(made.ref, title="Ours", timing=days)
+        run(w)
+
+        notes = [n for n in decide(w).notes if n.kind is NoteKind.DRIFT]
+        assert {n.text.partition(" ")[0] for n in notes} == {"title", "timing"}
+
 
 class TestPauses:
     def test_a_pause_is_never_shortened(self) -> None:

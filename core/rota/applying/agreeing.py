@@ -13,7 +13,7 @@ from rota.clock import Clock
 from rota.errors import LedgerError, NotAuthorised, RotaError, VendorError
 from rota.gathering import Pair
 from rota.ledger import Lease, Ledger, Link, Run, State, digest
-from rota.merging import remember
+from rota.merging import FIELDS, put_all, remember, same
 from rota.model import Once, Ref, Schedule, ScheduleStatus
 from rota.planning import Act, At, Change, acts, counts_as
 from rota.planning.cutting_over import WHOLE
@@ -243,7 +243,7 @@ class Agreeing:
         elif seen is None:
             return None
         else:
-            self.link(item, self._remembered(change, seen))
+            self.link(item, self._remembered(change, _as_written(item, seen)))
             self._mark_seen = self._mark_seen or seen.mark is not None
         return self._agreed(item)
 
@@ -363,6 +363,21 @@ class Agreeing:
             if any(item.ref.key == key for item in self._written):
                 return True
         return self.ledger.linked(self.state, key) is not None
+
+
+def _as_written(item: Written, seen: Schedule) -> Schedule:
+    """
+    Return what a write that had to be looked for left at the target.
+
+    Meanwhile people may have edited the record, so what it says otherwise than it was
+    written is their edit, and no part of the image.
+    """
+    change, wrote = item.change, item.change.after
+    if item.state is not State.FOUND or wrote is None:
+        return seen
+    first = change.first_day
+    edited = [name for name in FIELDS if not same(name, seen, wrote, first)]
+    return put_all(seen, edited, wrote)
 
 
 def _writes_back(change: Change) -> bool:
