@@ -240,6 +240,26 @@ def test_a_bounded_season_needs_somebody_to_attend() -> None:
     assert w.target.held == ()
 
 
+def test_an_end_that_no_record_tells_is_agreed_on() -> None:
+    """Where only the last day moves at the source, the link learns it without a write."""
+    w = world(fidelity="attended")
+    ref = w.source.put(patrol())
+    _apply(w)
+    for until in (dt.date(2027, 3, 5), None):
+        days = weekly([1, 2, 3, 4, 5], until=until)
+        w.source.edit(ref, timing=patrol(rule=days).timing)
+        writes = len(w.target.writes)
+        [change] = _plan(w).changes
+        _apply(w)
+
+        assert change.act is Act.ADOPT
+        assert len(w.target.writes) == writes
+        [link] = w.ledger.links(w.ledger.pair("patrols"))
+        assert link.last == until
+        assert verify(w.pair, w.ledger, clock=w.clock).agrees
+        assert _plan(w).changes == ()
+
+
 def test_a_zone_that_keeps_step_is_told_with_its_own_hours() -> None:
     """22:00 in Chicago is 23:00 in New York all year, so one record says it."""
     w = world(zone="America/New_York")

@@ -349,7 +349,18 @@ class Linking(Decided):
                 )
             )
         elif not by[Course.PARK] and not carried:
-            self.equal += 1
+            if piece.last == link.last:
+                self.equal += 1
+                return
+            last = f"until {piece.last}" if piece.last else "without an end"
+            self.changes.append(
+                attrs.evolve(
+                    self._adopt(schedule, link, now, f"it goes on {last}", agreed),
+                    seen=image,
+                    last_day=piece.last,
+                    was=link.agreed,
+                )
+            )
 
     def _note_edits(
         self,
