@@ -73,8 +73,8 @@ ledger-figures: $(READY) ## Measure a ledger of a million links (LINKS=1000000).
 crash-matrix: $(READY) ## Kill the process at every boundary of a write; write the table.
 	PYTHONPATH=tests $(BIN)/python -P tests/crash_matrix.py
 
-EXAMPLES ?= 250
-soak: $(READY) ## Run the state machines for long, 10,000 steps of each (EXAMPLES=250).
+EXAMPLES ?= 300
+soak: $(READY) ## Run the state machines for long, 10,000 steps of each (EXAMPLES=300).
 	PYTHONPATH=tests $(BIN)/python -P tests/soak.py $(EXAMPLES)
 
 YEAR ?= 1000 365 5000
