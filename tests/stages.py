@@ -138,9 +138,11 @@ class Stage:
         return child.returncode, said
 
     def writes(self, account: str) -> int:
-        """Count what was asked of a target that makes a record."""
+        """Count what was asked of an account that makes a record, or patches one."""
         return sum(
-            "create" in one.path or (one.method == "POST" and "/tasks" in one.path)
+            "create" in one.path
+            or one.method == "PATCH"
+            or (one.method == "POST" and "/tasks" in one.path)
             for one in self.servers[account].requests
         )
 

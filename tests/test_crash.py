@@ -93,6 +93,32 @@ class TestKill:
             missing = sum(wanted.values()) - sum(found.values())
             assert (code == 0) if missing == 0 else (code == 7), said
 
+    def test_an_edit_is_put_back_exactly_once(self, tmp_path: Path) -> None:
+        """Killed while edits go back to the source, apply writes each of them once."""
+        with stage(tmp_path) as on:
+            config = on.folder / "rota.toml"
+            told = config.read_text().replace(
+                'target = "fleet"\n', 'target = "fleet"\ndirection = "two-way"\n'
+            )
+            config.write_text(told)
+            patrols(on.guards, 40)
+            assert on.run("apply", "--pair", "patrols")[0] == 0
+            for entry in on.fleet.world.entries.values():
+                if int(entry["label"][-4:]) < 20:  # more is over the cap
+                    entry["label"] += " by car"
+            code, said = kill_while_applying(on, "patrols", "guards", times=3, seed=5)
+
+            assert code == 0, said
+            rows = on.guards.tables["site-task-schedules"].values()
+            assert sorted(row["description"] for row in rows) == [
+                f"Patrol {n:04}" + " by car" * (n < 20) for n in range(40)
+            ]
+            assert on.writes("guards") == 20
+            with on.session() as session:
+                made = on.plan(session, "patrols")
+                assert (made.changes, made.conflicts) == ((), ())
+                assert session.ledger.check() == ()
+
 
 class TestTrouble:
     def test_two_runners_at_once_write_each_record_once(self, tmp_path: Path) -> None:
