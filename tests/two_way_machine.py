@@ -183,11 +183,10 @@ class TwoWayMachine(PairMachine):
                 return
             key = fields[pick % len(fields)]
             made = answer(seen, decided, {key: take})
+            self.typed.pop((key[0], key[2]), None)
             apply(made, self.pair, self.ledger, clock=self.clock, workers=1)
         except RotaError:
             return
-        finally:
-            self.typed.clear()
 
     # ------------------------------------------------------------------------- checks
 
