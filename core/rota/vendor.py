@@ -451,6 +451,12 @@ class Asked:
     visible: Mapping[str, int] = attrs.field(factory=dict)
 
 
+def _asked_for(scope: Scope) -> Scope:
+    """Return a scope without what its reader knows."""
+    fields = {field.name: getattr(scope, field.name) for field in attrs.fields(Scope)}
+    return Scope(**fields)
+
+
 @attrs.frozen(kw_only=True)
 class Certificate:
     """
@@ -465,7 +471,7 @@ class Certificate:
     """
 
     account: str
-    scope: Scope
+    scope: Scope = attrs.field(converter=_asked_for)
     filters: tuple[str, ...] = ()
     pages: int
     rows: int

@@ -170,9 +170,7 @@ def listing(
         lost=reading.lost,
         certificate=Certificate(
             account=account,
-            scope=Scope(
-                window=scope.window, ids=scope.ids, mark=scope.mark, like=scope.like
-            ),
+            scope=scope,
             filters=filters,
             pages=reading.pages,
             rows=reading.distinct,

@@ -192,9 +192,6 @@ class MemoryAccount(Faults, Account):
                 held.append((item, print_, call.met))
         same, late, lost = call.end([print_ for _, print_, _ in held])
         kept = [each for each in held if each[0].ref and each[1] not in late]
-        scope = Scope(
-            window=glance.window, ids=glance.ids, mark=glance.mark, like=glance.like
-        )
         return attrs.evolve(
             listing,
             items=tuple(item for item, _, _ in kept),
@@ -202,7 +199,6 @@ class MemoryAccount(Faults, Account):
             places={item.ref.key: met for item, _, met in kept if item.ref},
             same=same,
             lost=lost,
-            certificate=attrs.evolve(listing.certificate, scope=scope),
         )
 
     def occurrences(self, first: dt.date, last: dt.date) -> Listing[Occurrence]:
