@@ -243,8 +243,8 @@ class Trackops(Account):
         """
         Return the last glance if it was the same, and its tasks are as they were.
 
-        They are if they are as many as then and none was made or changed since, "as
-        determined by the system": ``updated_from`` says so on the page of tasks.
+        They are if they are as many as then and none was made or changed since, by the
+        stamps that the vendor itself sets (``updated_from``, on its page of tasks).
         """
         asked, seen = self._glanced.get(scope.under, (None, None))
         if seen is None or asked != scope or not seen.certificate.complete:
